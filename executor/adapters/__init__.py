@@ -1,0 +1,1 @@
+"""Our side of each outside system, one file each; none knows what a build is."""

@@ -1,0 +1,1 @@
+"""The Apprentice: what turns a SPEC into code in a workspace."""

@@ -1,0 +1,1 @@
+"""fpai: every verb but `serve` is an HTTP call to the daemon."""

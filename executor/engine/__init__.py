@@ -1,0 +1,1 @@
+"""How a build moves: lifecycle, runner, scheduler, commands, bus. Knows steps by protocol only."""

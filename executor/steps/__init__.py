@@ -1,0 +1,1 @@
+"""The eight steps of the loop, one file each."""

@@ -1,0 +1,1 @@
+"""The thin HTTP and WebSocket layer over the engine."""
