@@ -1,0 +1,51 @@
+"""Gates: where a person decides, under which mode, and what each decision leads to."""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+
+from executor.domain.build import BUILD_STEP, SPEC_STEP, VERIFY_STEP, ApprovalMode
+
+
+class Checkpoint(StrEnum):
+    """The wire words of the architect's document."""
+
+    SPEC_GENERATED = "spec_generated"
+    BUILT = "built"
+    DEPLOYED = "deployed"
+
+
+class Decision(StrEnum):
+    """What a person can say at a gate."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    REVISE = "revise"
+
+
+_GATE_AFTER: dict[ApprovalMode, dict[int, Checkpoint]] = {
+    ApprovalMode.AUTO: {},
+    ApprovalMode.CHECKPOINTS: {SPEC_STEP: Checkpoint.SPEC_GENERATED, VERIFY_STEP: Checkpoint.BUILT},
+    ApprovalMode.FINAL: {VERIFY_STEP: Checkpoint.BUILT},
+}
+REVISE_TO = {Checkpoint.SPEC_GENERATED: SPEC_STEP, Checkpoint.BUILT: BUILD_STEP}
+ASKS = {
+    Checkpoint.SPEC_GENERATED: "Is this SPEC what you meant? Approving starts the build.",
+    Checkpoint.BUILT: "The droplet is built and verified. Approving deploys it.",
+    Checkpoint.DEPLOYED: "The release is live. Approving accepts it, rejecting rolls it back.",
+}
+
+
+def gate_after(mode: ApprovalMode, step: int) -> Checkpoint | None:
+    """The gate that a build in this mode meets after this step, if any (interfaces.md, Gates)."""
+    return _GATE_AFTER[mode].get(step)
+
+
+def gate_id(build_id: str, checkpoint: Checkpoint, subject: str, seq: int) -> str:
+    """Name one opening of one gate, so that a decision can only ever mean what its author saw.
+
+    `subject` is the digest of what is being judged: a SPEC version, a commit, a release.
+    """
+    text = f"{build_id}\n{checkpoint}\n{subject}\n{seq}"
+    return f"{checkpoint}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"

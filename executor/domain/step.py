@@ -1,0 +1,70 @@
+"""The protocol of a step and of what the engine lends it while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from executor.domain.build import Build
+from executor.domain.outcome import Outcome
+
+Probe = Callable[[], Awaitable[Mapping[str, Any] | None]]
+Act = Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+class StepContext(Protocol):
+    """What a step may know and do. Everything it records is durable when the call returns."""
+
+    @property
+    def build(self) -> Build:
+        """The build as of the last checkpoint."""
+        ...
+
+    def now(self) -> float:
+        """The injected clock: seconds since the epoch."""
+        ...
+
+    def progress(self, action: str, fraction: float | None = None, **details: Any) -> None:
+        """Say what is being done right now; live only, never stored."""
+        ...
+
+    def log(self, text: str, level: str = "info") -> None:
+        """Add lines to the build's log; they are written within a second, in order."""
+        ...
+
+    async def record(self, event_type: str, message: str, facts: Mapping[str, Any] | None = None) -> None:
+        """Write an event (and facts) in a checkpoint of its own before going on."""
+        ...
+
+    async def effect(self, key: str, *, probe: Probe, act: Act) -> Mapping[str, Any]:
+        """Do a side effect once: intent row, probe, act, done row; a done effect answers its result."""
+        ...
+
+    async def artifact(self, kind: str, version: int | None = None) -> str | None:
+        """Read back the newest (or one) version of an artifact of this build."""
+        ...
+
+    async def feedback(self) -> tuple[str, ...]:
+        """What people and repairs have said about this build, oldest first."""
+        ...
+
+
+class Step(Protocol):
+    """One of the eight. Running it again after a crash must end where one run would have ended."""
+
+    @property
+    def number(self) -> int:
+        """1 to 8."""
+        ...
+
+    async def run(self, context: StepContext) -> Outcome:
+        """Do the step's work. Raises Transient to be tried again later, Permanent to fail the build."""
+        ...
+
+
+class Withdrawal(Protocol):
+    """How a build's release is taken back: the earlier one serves again, or nothing of it is left."""
+
+    async def run(self, context: StepContext) -> Outcome:
+        """Undo deployment and registration of this build. Raises Transient to be tried again later."""
+        ...

@@ -1,0 +1,292 @@
+"""executor.toml, FPAI_* variables and credentials become one frozen Settings, read once, checked whole."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from executor.errors import ExecutorError
+
+SECRET_NAMES = (
+    "ANTHROPIC_API_KEY",
+    "GITHUB_TOKEN",
+    "SLACK_WEBHOOK_URL",
+    "SLACK_BOT_TOKEN",
+    "SLACK_APP_TOKEN",
+    "SLACK_SIGNING_SECRET",
+    "SMTP_PASSWORD",
+    "REGISTRY_TOKEN",
+    "ORCHESTRATOR_TOKEN",
+)
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+class ConfigurationError(ExecutorError):
+    """The configuration cannot be used; the daemon exits with 78 and says which key and why."""
+
+    code = "CONFIGURATION"
+
+
+def parse_duration(value: object) -> float:
+    """Read `90`, `"90s"`, `"15m"`, `"2h"` or `"1d"` as seconds. Raises ValueError otherwise."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", str(value))
+    if not match:
+        raise ValueError('a duration is a number of seconds or "90s", "15m", "2h", "1d"')
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+def parse_size(value: object) -> int:
+    """Read `1048576`, `"512M"` or `"1G"` as bytes. Raises ValueError otherwise."""
+    match = re.fullmatch(r"\s*(\d+)\s*([KMG]?)i?B?\s*", str(value), re.IGNORECASE)
+    if not match:
+        raise ValueError('a size is a number of bytes or "512M", "1G"')
+    return int(match[1]) * _SIZES[match[2].upper()]
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Server(_Table):
+    """`[server]`: where the daemon listens and who may call."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8400
+    droplet_id: int = Field(default=12, ge=1)
+    public_url: str = ""
+    token: str = ""
+    allowed_hosts: tuple[str, ...] = ()
+
+
+class StateTable(_Table):
+    """`[state]`: the directory that holds the database, repositories and backups."""
+
+    dir: str = ""
+
+
+class Builds(_Table):
+    """`[builds]`: defaults and bounds of every build."""
+
+    approval_mode: Literal["auto", "checkpoints", "final"] = "auto"
+    max_concurrent: int = Field(default=4, ge=1, le=1000)
+    max_queued: int = Field(default=1000, ge=1)
+    deadline: Duration = 7200.0
+    progress_interval: Duration = 10.0
+
+
+class Model(_Table):
+    """`[model]`: who writes the code, and how long to wait for a service that is down."""
+
+    provider: Literal["auto", "scaffold"] = "auto"
+    patience: Duration = 43200.0
+
+
+class Spec(_Table):
+    """`[spec]`: fp-tools, and the score below which a SPEC does not pass."""
+
+    fp_tools: str = ""
+    min_score: float = Field(default=80, ge=0, le=100)
+
+
+class SandboxTable(_Table):
+    """`[sandbox]`: the walls around code that the executor did not write."""
+
+    kind: Literal["auto", "bubblewrap", "unsafe"] = "auto"
+    memory: Size = 1 << 30
+    pids: int = Field(default=64, ge=8)
+    timeout: Duration = 300.0
+
+
+class Deploy(_Table):
+    """`[deploy]`: where releases run and how many earlier ones are kept."""
+
+    target: Literal["process"] = "process"
+    host: str = "127.0.0.1"
+    port_range: tuple[Port, Port] = (18500, 18999)
+    keep: int = Field(default=3, ge=1)
+    probes: int = Field(default=2, ge=1)
+    timeout: Duration = 30.0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Deploy:
+        if self.port_range[0] > self.port_range[1] or self.port_range[0] < 1:
+            raise ValueError("port_range is [lowest, highest]")
+        return self
+
+
+class RegistryTable(_Table):
+    """`[registry]`: the core Registry to register with, beside the built-in one."""
+
+    url: str = ""
+    flavour: Literal["core"] = "core"
+
+
+class Settings(_Table):
+    """The whole configuration. `secrets` come from the environment or systemd credentials only."""
+
+    server: Server = Server()
+    state: StateTable = StateTable()
+    builds: Builds = Builds()
+    model: Model = Model()
+    spec: Spec = Spec()
+    sandbox: SandboxTable = SandboxTable()
+    deploy: Deploy = Deploy()
+    registry: RegistryTable = RegistryTable()
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Keys and tokens by name; never written, never logged."""
+
+    values: Mapping[str, str]
+
+    def get(self, name: str) -> str:
+        """Return the secret or an empty string."""
+        return self.values.get(name, "")
+
+    def __repr__(self) -> str:
+        return f"Secrets({', '.join(sorted(self.values))})"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Settings with where they came from. `state_dir` is absolute."""
+
+    settings: Settings
+    secrets: Secrets
+    path: Path | None
+    state_dir: Path
+
+    @property
+    def base_url(self) -> str:
+        """The address that replies name: public_url, else the one that the daemon listens on."""
+        server = self.settings.server
+        host = "localhost" if server.host in {"127.0.0.1", "0.0.0.0"} else server.host  # noqa: S104
+        return server.public_url.rstrip("/") or f"http://{_bracketed(host)}:{server.port}"
+
+
+def load(config: Path | None = None, environ: Mapping[str, str] | None = None) -> Configuration:
+    """Read and check everything. Raises ConfigurationError that names the key and what was meant."""
+    env = os.environ if environ is None else environ
+    path = _find(config, env)
+    merged = _merge(_read(path), _from_environment(env))
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error), hint=f"Edit {path or 'the FPAI_* variables'}.") from error
+    secrets = Secrets({**dict(_secrets(env))})
+    if settings.server.host not in _LOOPBACK and not settings.server.token:
+        raise ConfigurationError(
+            f"server.host is {settings.server.host}, which others can reach, and server.token is empty.",
+            hint="Set a token ([server] token or FPAI_SERVER__TOKEN), or bind to 127.0.0.1.",
+        )
+    return Configuration(settings, secrets, path, _state_dir(settings, path, env))
+
+
+def _find(config: Path | None, env: Mapping[str, str]) -> Path | None:
+    chosen = config or (Path(env["FPAI_CONFIG"]) if env.get("FPAI_CONFIG") else None)
+    if chosen is not None:
+        if not chosen.is_file():
+            raise ConfigurationError(f"There is no configuration file at {chosen}.", hint="Check --config.")
+        return chosen.resolve()
+    here = Path("executor.toml")
+    return here.resolve() if here.is_file() else None
+
+
+def _read(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}.", hint="Mend the file.") from error
+
+
+def _from_environment(env: Mapping[str, str]) -> dict[str, Any]:
+    tables: dict[str, Any] = {}
+    for name, value in env.items():
+        if name.startswith("FPAI_") and "__" in name:
+            table, _, key = name.removeprefix("FPAI_").lower().partition("__")
+            tables.setdefault(table, {})[key] = _plain(table, key, value)
+    return tables
+
+
+def _plain(table: str, key: str, value: str) -> object:
+    """Split a list-valued key at its commas; every other value stays text for pydantic to read."""
+    owner = Settings.model_fields.get(table)
+    known: Mapping[str, FieldInfo] = getattr(owner.annotation, "model_fields", {}) if owner else {}
+    is_list = key in known and "tuple" in str(known[key].annotation)
+    return [part.strip() for part in value.strip("[]").split(",") if part.strip()] if is_list else value
+
+
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for table, keys in over.items():
+        under = merged.get(table, {})
+        merged[table] = {**under, **keys} if isinstance(under, dict) else keys
+    return merged
+
+
+def _explain(error: ValidationError) -> str:
+    sentences = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            sentences.append(f"Unknown key {where}.{_nearest(where)}")
+        else:
+            sentences.append(f"{where}: {item['msg'].removeprefix('Value error, ')}.")
+    return " ".join(sentences)
+
+
+def _nearest(where: str) -> str:
+    close = difflib.get_close_matches(where, list(known_keys()), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def known_keys() -> Iterator[str]:
+    """Every `table` and `table.key` that executor.toml may hold."""
+    for table, info in Settings.model_fields.items():
+        yield table
+        for key in getattr(info.annotation, "model_fields", {}):
+            yield f"{table}.{key}"
+
+
+def _secrets(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    credentials = Path(env["CREDENTIALS_DIRECTORY"]) if env.get("CREDENTIALS_DIRECTORY") else None
+    for name in SECRET_NAMES:
+        stored = credentials / name if credentials else None
+        if stored is not None and stored.is_file():
+            yield name, stored.read_text(encoding="utf-8").strip()
+        elif env.get(name):
+            yield name, env[name]
+
+
+def _state_dir(settings: Settings, path: Path | None, env: Mapping[str, str]) -> Path:
+    base = path.parent if path else Path.cwd()
+    if settings.state.dir:
+        return (base / Path(settings.state.dir).expanduser()).resolve()
+    if env.get("STATE_DIRECTORY"):
+        return Path(env["STATE_DIRECTORY"].split(":")[0]).resolve()
+    return (base / ".executor").resolve()
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

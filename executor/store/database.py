@@ -1,0 +1,198 @@
+"""One SQLite file: one writer that batches all waiting writes into one durable commit, one reader beside."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import aiosqlite
+
+from executor.errors import Unavailable
+from executor.store.migrate import migrate
+
+T = TypeVar("T")
+Write = Callable[[sqlite3.Connection], T]
+
+
+class _Connection(aiosqlite.Connection):
+    """aiosqlite's thread, entered once for a whole transaction instead of once for every statement."""
+
+    async def call(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        result: T = await self._execute(work, self._conn)  # type: ignore[no-untyped-call]
+        return result
+
+
+class _Waiting(Generic[T]):
+    """One write and the future that learns of its end."""
+
+    __slots__ = ("future", "work")
+
+    def __init__(self, work: Write[T], future: asyncio.Future[T]) -> None:
+        self.work = work
+        self.future = future
+
+
+class Database:
+    """The store's connections. Open with `Database.open`, end with `close`.
+
+    Writes of all builds that wait at one moment share one transaction: WAL with synchronous=FULL,
+    so a write that has returned survives power loss (trust.md, R5).
+    """
+
+    def __init__(self, path: Path, writer: _Connection, reader: _Connection) -> None:
+        self.path = path
+        self._writer = writer
+        self._reader = reader
+        self._waiting: deque[_Waiting[Any]] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task = asyncio.create_task(self._write_forever(), name="database-writer")
+
+    @classmethod
+    async def open(cls, path: Path) -> Database:
+        """Open the file, creating or migrating it first.
+
+        Raises Unavailable when it cannot be written, NewerSchema when a later release wrote it.
+        """
+        try:
+            writer = await _connect(path, _writable)
+            await writer.call(lambda c: migrate(c, path))
+            reader = await _connect(path, _read_only)
+        except sqlite3.OperationalError as error:
+            raise Unavailable(
+                f"The database {path} cannot be opened for writing: {error}.",
+                hint="Check the directory's owner, mode and free space.",
+            ) from error
+        return cls(path, writer, reader)
+
+    async def write(self, work: Write[T]) -> T:
+        """Run `work` inside the next commit; it is on disk when this returns.
+
+        `work` runs in the database's thread within a savepoint of its own: if it raises, only its own
+        changes are undone. A caller that is cancelled while waiting does not cancel the write.
+        Raises Unavailable when the disk refuses the commit; then nothing of it is stored.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(work, future))
+        self._wake.set()
+        return await asyncio.shield(future)
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a read-only query beside the writer; it sees the last commit."""
+        return await self._reader.call(query)
+
+    async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[sqlite3.Row]:
+        """Return all rows of one query."""
+        values = tuple(parameters)
+        return await self.read(lambda c: c.execute(sql, values).fetchall())
+
+    async def backup(self, into: Path) -> None:
+        """Write a consistent copy of the whole database to `into`."""
+        await self._reader.call(lambda c: _copy(c, into))
+
+    async def close(self) -> None:
+        """Write what is waiting, then close both connections."""
+        self._closing = True
+        self._wake.set()
+        await self._task
+        await self._reader.close()
+        await self._writer.close()
+
+    async def _write_forever(self) -> None:
+        while not (self._closing and not self._waiting):
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                batch = list(self._waiting)
+                self._waiting.clear()
+                await self._commit(batch)
+
+    async def _commit(self, batch: list[_Waiting[Any]]) -> None:
+        works = [item.work for item in batch]
+        try:
+            results = await self._writer.call(lambda c: _transaction(c, works))
+        except Exception as error:
+            refusal = Unavailable(
+                f"The database could not be written: {error}.",
+                hint="Nothing of this change is stored. Free space on the state directory's disk.",
+            )
+            refusal.__cause__ = error
+            results = [(False, refusal)] * len(batch)
+        for item, (succeeded, value) in zip(batch, results, strict=True):
+            if item.future.done():
+                continue
+            if succeeded:
+                item.future.set_result(value)
+            else:
+                item.future.set_exception(value)
+                item.future.exception()  # a cancelled caller leaves nobody to look at it
+
+
+def _transaction(connection: sqlite3.Connection, works: list[Write[Any]]) -> list[tuple[bool, Any]]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        results = [_guarded(connection, work) for work in works]
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+    return results
+
+
+def _guarded(connection: sqlite3.Connection, work: Write[Any]) -> tuple[bool, Any]:
+    connection.execute("SAVEPOINT one")
+    try:
+        value = work(connection)
+    except sqlite3.OperationalError:
+        raise  # the disk or the file, not this write: the whole batch is undone
+    except Exception as error:
+        connection.execute("ROLLBACK TO one")
+        connection.execute("RELEASE one")
+        return False, error
+    connection.execute("RELEASE one")
+    return True, value
+
+
+async def _connect(path: Path, connector: Callable[[Path], sqlite3.Connection]) -> _Connection:
+    connection = _Connection(lambda: connector(path), iter_chunk_size=64)
+    await connection
+    return connection
+
+
+def _writable(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=5000",
+        "mmap_size=0",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+    )
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA busy_timeout=5000")
+    # Only the writer's connection may checkpoint: two at one instant can corrupt older SQLite versions.
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    return connection
+
+
+def _copy(connection: sqlite3.Connection, into: Path) -> None:
+    copy = sqlite3.connect(into)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()

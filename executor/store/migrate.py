@@ -1,0 +1,64 @@
+"""Numbered SQL migrations: each in one transaction, a backup first, a newer schema refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from importlib.resources import files
+from pathlib import Path
+
+from executor.errors import ExecutorError
+
+
+class NewerSchema(ExecutorError):
+    """A later release of the executor wrote this database; this one must not touch it."""
+
+    code = "NEWER_SCHEMA"
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Every migration's number and SQL, in order."""
+    folder = files("executor.store") / "migrations"
+    found = [entry for entry in folder.iterdir() if entry.name.endswith(".sql")]
+    return sorted((int(e.name.split("_")[0]), e.read_text(encoding="utf-8")) for e in found)
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the database to this release's schema.
+
+    Raises NewerSchema when `user_version` is ahead of what this release knows; nothing is changed then.
+    A database that holds anything is copied to `<name>.before-<number>` before its first migration.
+    """
+    known = migrations()
+    current = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    newest = known[-1][0]
+    if current > newest:
+        raise NewerSchema(
+            f"{path} has schema {current}; this release knows schemas up to {newest}.",
+            hint="Start the release that wrote it, or restore a backup that is older.",
+        )
+    pending = [(number, sql) for number, sql in known if number > current]
+    if pending and current:
+        _back_up(connection, path.with_name(f"{path.name}.before-{pending[0][0]:04d}"))
+    for number, sql in pending:
+        _apply(connection, number, sql)
+
+
+def _back_up(connection: sqlite3.Connection, into: Path) -> None:
+    partial = into.with_name(f"{into.name}.part")
+    partial.unlink(missing_ok=True)
+    copy = sqlite3.connect(partial)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+    partial.replace(into)
+
+
+def _apply(connection: sqlite3.Connection, number: int, sql: str) -> None:
+    script = f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;"
+    try:
+        connection.executescript(script)
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -1,0 +1,46 @@
+"""Everything that is remembered, under one name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from executor.store.database import Database
+from executor.store.droplets import Droplets
+from executor.store.effects import Effects
+from executor.store.log_lines import LogLines
+from executor.store.repository import Builds
+from executor.store.submissions import Submissions
+
+DATABASE_NAME = "executor.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The tables over one Database."""
+
+    database: Database
+    builds: Builds
+    effects: Effects
+    log_lines: LogLines
+    droplets: Droplets
+    submissions: Submissions
+
+    @classmethod
+    async def open(cls, state_dir: Path, redact: Callable[[str], str] = str) -> Store:
+        """Open or create the database in `state_dir`. Raises Unavailable or NewerSchema."""
+        database = await Database.open(state_dir / DATABASE_NAME)
+        return cls(
+            database,
+            Builds(database),
+            Effects(database),
+            LogLines(database, redact),
+            Droplets(database),
+            Submissions(database),
+        )
+
+    async def close(self) -> None:
+        """Write what is waiting and close."""
+        await self.log_lines.flush()
+        await self.database.close()

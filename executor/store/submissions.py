@@ -1,0 +1,116 @@
+"""The submit transaction: choose id, name and number, and write the build, in one commit."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from executor.domain.build import Build
+from executor.domain.events import Event
+from executor.errors import Conflict
+from executor.store import builds as rows
+from executor.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDroplet:
+    """A droplet id and name that builds of ours use."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the submit decision may look at, read inside its own transaction."""
+
+    droplets: tuple[KnownDroplet, ...]
+    queued: int
+    connection: sqlite3.Connection
+
+    def number_for(self, prefix: str) -> int:
+        """The next running number of build ids that begin with `prefix`."""
+        row = self.connection.execute(
+            "SELECT max(CAST(substr(id, ?) AS INTEGER)) FROM builds WHERE id >= ? AND id < ?",
+            (len(prefix) + 1, prefix, prefix + "~"),
+        ).fetchone()
+        return int(row[0] or 0) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A stored submission; `replayed` when an idempotency key found the earlier one."""
+
+    build: Build
+    events: tuple[Event, ...]
+    reply: str
+    replayed: bool
+
+
+Decide = Callable[[View], tuple[Build, tuple[Event, ...], str]]
+
+
+class Submissions:
+    """Writes new builds; the decision itself is the caller's pure function of a View."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def submit(self, decide: Decide, *, key: str = "", digest: str = "", now: float = 0.0) -> Submitted:
+        """Decide and write in one commit.
+
+        Raises Conflict IDEMPOTENCY_KEY_REUSED when `key` came with another body, and what `decide` raises.
+        """
+
+        def write(c: sqlite3.Connection) -> Submitted:
+            if key:
+                row = c.execute(
+                    "SELECT digest, build_id, reply FROM idempotency_keys WHERE key = ?", (key,)
+                ).fetchone()
+                if row is not None:
+                    return _replay(c, row, digest)
+            build, events, reply = decide(View(_droplets(c), _queued(c), c))
+            rows.insert(c, build, events)
+            c.execute(
+                "INSERT INTO droplets (id, name, updated_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (build.droplet_id, build.droplet_name, build.created_at),
+            )
+            if key:
+                c.execute(
+                    "INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?)", (key, digest, build.id, reply, now)
+                )
+            return Submitted(build, events, reply, replayed=False)
+
+        return await self._database.write(write)
+
+    async def known_droplets(self) -> tuple[KnownDroplet, ...]:
+        """Every droplet id and name that a build of ours has used."""
+        return await self._database.read(_droplets)
+
+
+def _replay(c: sqlite3.Connection, row: sqlite3.Row, digest: str) -> Submitted:
+    if row["digest"] != digest:
+        raise Conflict(
+            "This Idempotency-Key came before with another body; nothing was started.",
+            hint="Send the first body again, or choose a new key.",
+            code="IDEMPOTENCY_KEY_REUSED",
+            details={"build_id": row["build_id"]},
+        )
+    found = c.execute(f"{rows.SELECT} WHERE id = ?", (row["build_id"],)).fetchone()
+    return Submitted(rows.from_row(found), (), row["reply"], replayed=True)
+
+
+def _droplets(c: sqlite3.Connection) -> tuple[KnownDroplet, ...]:
+    found = c.execute("SELECT id, name FROM droplets").fetchall()
+    return tuple(KnownDroplet(int(row[0]), str(row[1])) for row in found)
+
+
+def _queued(c: sqlite3.Connection) -> int:
+    return int(c.execute("SELECT count(*) FROM builds WHERE state = 'queued'").fetchone()[0])
+
+
+def reply_json(reply: dict[str, object]) -> str:
+    """The stored form of a submit reply."""
+    return json.dumps(reply, ensure_ascii=False)
