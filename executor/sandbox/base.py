@@ -17,7 +17,7 @@ class Limits:
     pids: int = 64
     wall_seconds: float = 300.0
     cpu_seconds: int = 300
-    file_bytes: int = 512 << 20
+    file_bytes: int = 512 << 20  # of one file; all files together may take twice as much
     output_bytes: int = 256 << 10  # head and tail together; what lies between is counted, not kept
 
 
@@ -43,13 +43,17 @@ class SandboxCommand:
 
 @dataclass(frozen=True, slots=True)
 class SandboxResult:
-    """How a sandboxed command ended. `output` is stdout and stderr merged, head and tail if long."""
+    """How a sandboxed command ended. `output` is stdout and stderr merged, head and tail if long.
+
+    `note` says in words which limit ended it, empty if it ended by itself.
+    """
 
     exit_code: int
     output: str
     output_bytes: int
     timed_out: bool
     seconds: float
+    note: str = ""
 
 
 class RunningService(Protocol):
