@@ -1,0 +1,1 @@
+"""The droplet's code; `uvicorn app.main:app` serves it."""

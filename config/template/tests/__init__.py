@@ -1,0 +1,1 @@
+"""The droplet's tests; they need no network and no other service."""
