@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Awaitable, Sequence
@@ -17,6 +17,7 @@ from executor.sandbox.cgroups import Leaf
 from executor.sandbox.output import OutputReader
 
 _Result = TypeVar("_Result")
+_CHILD = re.compile(rb'"child-pid":\s*(\d+)')  # written first; what follows comes in later pieces
 _DEATH_PATIENCE = 5.0
 _OUTPUT_PATIENCE = 1.0
 _ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
@@ -140,9 +141,10 @@ class Captive:
         """Hold the first process of the PID namespace: when it is gone, the kernel has ended the others."""
         if self._info is None or self._inner is not None:
             return
-        with contextlib.suppress(OSError, ValueError, KeyError):
+        with contextlib.suppress(OSError):
             os.set_blocking(self._info, False)
-            self._inner = os.pidfd_open(int(json.loads(os.read(self._info, 4096))["child-pid"]))
+            if named := _CHILD.search(os.read(self._info, 4096)):
+                self._inner = os.pidfd_open(int(named[1]))
         asyncio.get_running_loop().remove_reader(self._info)
 
 

@@ -52,7 +52,7 @@ class Target(Protocol):
         ...
 
     async def prove(self, running: Running, release: Release) -> None:
-        """Return once its contract health reports this release; raise ReleaseAtFault with its log otherwise."""
+        """Return once its contract health reports this release; else raise ReleaseAtFault with its log."""
         ...
 
     async def stop(self, handle: Mapping[str, str]) -> None:

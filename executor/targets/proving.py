@@ -1,0 +1,78 @@
+"""Proving that a started release is the one that answers, before anything is switched to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import aiohttp
+
+_ONE_PROBE = 2.0
+_BODY_BYTES = 64 << 10
+_PAUSE = 0.05
+_LONGEST_PAUSE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What came of the probing: `problem` in words if not proven, `ended` if the release is gone."""
+
+    proven: bool
+    problem: str = ""
+    ended: bool = False
+
+
+async def probe_until(
+    url: str, release_id: str, *, probes: int, deadline: float, alive: Callable[[], bool]
+) -> Proof:
+    """Ask /health until it reports `release_id` that many times in a row, the release ends, or the deadline.
+
+    `deadline` is in seconds from now. Redirects are not followed and at most 64 KiB of a body are read.
+    """
+    loop = asyncio.get_running_loop()
+    until, pause, streak, problem = loop.time() + deadline, _PAUSE, 0, "it never answered"
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_ONE_PROBE)) as session:
+        while loop.time() < until:
+            if not alive():
+                return Proof(False, "it ended", ended=True)
+            wrong = await _probe(session, f"{url}/health", release_id)
+            problem, streak = (problem, streak + 1) if wrong is None else (wrong, 0)
+            if streak >= probes:
+                return Proof(True)
+            await asyncio.sleep(pause)
+            pause = _PAUSE if streak else min(pause * 1.3, _LONGEST_PAUSE)
+    return Proof(False, f"within {deadline:g} s {problem}", ended=not alive())
+
+
+async def _probe(session: aiohttp.ClientSession, url: str, release_id: str) -> str | None:
+    try:
+        async with session.get(url, allow_redirects=False) as answer:
+            body = await _bounded(answer.content)
+            status = answer.status
+    except TimeoutError:
+        return f"/health did not answer in {_ONE_PROBE:g} s"
+    except (aiohttp.ClientError, ConnectionError, ValueError) as error:
+        return f"/health could not be asked ({type(error).__name__})"
+    if status != 200:
+        return f"/health answered {status}"
+    return _wrong_body(body, release_id)
+
+
+async def _bounded(content: aiohttp.StreamReader) -> bytes:
+    body = b""
+    while chunk := await content.read(_BODY_BYTES):
+        body += chunk
+        if len(body) > _BODY_BYTES:
+            raise ValueError("the body is larger than any health report")
+    return body
+
+
+def _wrong_body(body: bytes, release_id: str) -> str | None:
+    try:
+        report = json.loads(body)
+    except ValueError:
+        return "/health answered something that is not JSON"
+    told = report.get("release") if isinstance(report, dict) else None
+    return None if told == release_id else f"/health reported release {told!r} instead of {release_id!r}"
