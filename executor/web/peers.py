@@ -1,7 +1,7 @@
 """Who is at the other end of a local connection: the kernel knows the uid of every socket.
 
-A release is code that we did not write and shares this machine's network, so it could call the daemon's API and
-approve its own build. Its socket's uid gives it away.
+A release is code that we did not write and shares this machine's network, so it could call the daemon's API
+and approve its own build. Its socket's uid gives it away.
 """
 
 from __future__ import annotations
@@ -61,9 +61,12 @@ def is_walled_peer(client: Address, server: Address) -> bool:
 def _lookup(client: Address, server: Address) -> _Socket | None:
     here, there = (_plain(client[0]), client[1]), (_plain(server[0]), server[1])
     try:
-        return _by_netlink(here, there)
+        found = _by_netlink(here, there)
     except OSError:
         return _by_proc(here, there)  # AF_NETLINK is kept from this process
+    if found is None and _is_ours(here[0]):
+        return _by_proc(here, there)  # a kernel without tcp_diag says "not found" as well
+    return found
 
 
 def _by_netlink(local: Address, remote: Address) -> _Socket | None:
