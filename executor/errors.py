@@ -84,3 +84,19 @@ class ReleaseAtFault(ExecutorError):
     def __init__(self, message: str, *, log: str = "", **more: Any) -> None:
         super().__init__(message, **more)
         self.log = log
+
+
+class Overloaded(ExecutorError):
+    """The queue is full (HTTP 429); `retry_after` is in seconds."""
+
+    code = "QUEUE_FULL"
+
+    def __init__(self, message: str, *, retry_after: int = 30, **more: Any) -> None:
+        super().__init__(message, **more)
+        self.retry_after = retry_after
+
+
+class StaleView(Conflict):
+    """A checkpoint was made from an older version of its build; read the build again and decide anew."""
+
+    code = "STALE_VIEW"

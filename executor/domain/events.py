@@ -18,11 +18,16 @@ def iso(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """A fact that is about to be written; the checkpoint gives it its number."""
+    """A fact that is about to be written; the checkpoint gives it its number.
+
+    `step` and `attempt` are those of the checkpoint unless the fact is about an earlier one.
+    """
 
     event_type: str
     message: str
     data: Mapping[str, Any] = field(default_factory=dict)
+    step: int | None = None
+    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

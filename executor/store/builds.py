@@ -11,7 +11,7 @@ from typing import Any
 from executor.domain.build import ApprovalMode, Build, CompletedStep, State
 from executor.domain.events import Event
 from executor.domain.outcome import Artifact
-from executor.errors import Conflict
+from executor.errors import StaleView
 
 _FIXED = (
     "id", "intent", "approval_mode", "auto_approve", "chosen_id", "notify_channels", "target",
@@ -77,11 +77,11 @@ def insert(connection: sqlite3.Connection, build: Build, events: Sequence[Event]
 
 
 def apply(connection: sqlite3.Connection, checkpoint: Checkpoint) -> None:
-    """Write one checkpoint. Raises Conflict when the row is not at the version it was made from."""
+    """Write one checkpoint. Raises StaleView when the row is not at the version it was made from."""
     build = checkpoint.build
     done = connection.execute(_UPDATE, (*_moving(build), build.id, build.version - 1))
     if done.rowcount != 1:
-        raise Conflict(f"Build {build.id} has moved on; this change was made from an older view of it.")
+        raise StaleView(f"Build {build.id} has moved on; this change was made from an older view of it.")
     for event in checkpoint.events:
         connection.execute(_EVENT, _event_row(event))
     if checkpoint.run is not None:

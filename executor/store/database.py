@@ -28,13 +28,14 @@ class _Connection(aiosqlite.Connection):
 
 
 class _Waiting(Generic[T]):
-    """One write and the future that learns of its end."""
+    """One write, the future that learns of its end, and what is to happen the moment it is on disk."""
 
-    __slots__ = ("future", "work")
+    __slots__ = ("after", "future", "work")
 
-    def __init__(self, work: Write[T], future: asyncio.Future[T]) -> None:
+    def __init__(self, work: Write[T], future: asyncio.Future[T], after: Callable[[], None] | None) -> None:
         self.work = work
         self.future = future
+        self.after = after
 
 
 class Database:
@@ -70,17 +71,29 @@ class Database:
             ) from error
         return cls(path, writer, reader)
 
-    async def write(self, work: Write[T]) -> T:
-        """Run `work` inside the next commit; it is on disk when this returns.
+    async def write(self, work: Write[T], after: Callable[[], None] | None = None) -> T:
+        """Run `work` inside the next commit; it is on disk when this returns, and `after` has been called.
 
-        `work` runs in the database's thread within a savepoint of its own: if it raises, only its own
-        changes are undone. A caller that is cancelled while waiting does not cancel the write.
-        Raises Unavailable when the disk refuses the commit; then nothing of it is stored.
+        `work` runs in the database's thread; if it raises, only its own changes are undone. A caller
+        that is cancelled meanwhile learns of it when the write has ended, so that no view of the
+        database is older than what it asked for. Raises Unavailable when the disk refuses the commit;
+        then nothing of it is stored.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(work, future))
+        self._waiting.append(_Waiting(work, future, after))
         self._wake.set()
-        return await asyncio.shield(future)
+        cancelled = None
+        while not future.done():
+            try:
+                await asyncio.shield(future)
+            except asyncio.CancelledError as error:
+                cancelled = error
+            except Exception:
+                break
+        if cancelled is not None:
+            future.exception()
+            raise cancelled
+        return future.result()
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run a read-only query beside the writer; it sees the last commit."""
@@ -124,13 +137,12 @@ class Database:
             refusal.__cause__ = error
             results = [(False, refusal)] * len(batch)
         for item, (succeeded, value) in zip(batch, results, strict=True):
-            if item.future.done():
-                continue
             if succeeded:
+                if item.after is not None:
+                    item.after()
                 item.future.set_result(value)
             else:
                 item.future.set_exception(value)
-                item.future.exception()  # a cancelled caller leaves nobody to look at it
 
 
 def _transaction(connection: sqlite3.Connection, works: list[Write[Any]]) -> list[tuple[bool, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,9 @@ from executor.store import builds as rows
 from executor.store.database import Database
 
 _CACHED = 4096
-_EVENT_COLUMNS = "build_id, seq, event_type, step, attempt, percent, message, at, data"
+_EVENT_COLUMNS = (
+    "build_id, seq, event_type, step, attempt, percent AS progress_percent, message, at AS timestamp, data"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,17 @@ class Builds:
         self._database = database
         self._cache: OrderedDict[str, Build] = OrderedDict()
 
-    async def checkpoint(self, checkpoint: rows.Checkpoint) -> None:
-        """Store one transition with its events. Raises Conflict on a stale version."""
-        await self._database.write(lambda c: rows.apply(c, checkpoint))
-        self.remember(checkpoint.build)
+    async def checkpoint(self, checkpoint: rows.Checkpoint, after: Callable[[], None]) -> None:
+        """Store one transition with its events; `after` is called when it is on disk, whoever still waits.
+
+        Raises StaleView on an older version.
+        """
+
+        def committed() -> None:
+            self.remember(checkpoint.build)
+            after()
+
+        await self._database.write(lambda c: rows.apply(c, checkpoint), committed)
 
     def remember(self, build: Build) -> None:
         """Put a build that has just been committed into the cache, unless a newer one is there."""
@@ -111,14 +120,14 @@ class Builds:
     async def events(self, build_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
         """Events with a greater seq than `after`, in order."""
         found = await self._database.fetch(
-            f"SELECT {_EVENT_COLUMNS} FROM events WHERE build_id = ? AND seq > ? ORDER BY seq LIMIT ?",  # noqa: S608
+            f"SELECT {_EVENT_COLUMNS} FROM events"  # noqa: S608
+            " WHERE build_id = ? AND seq > ? ORDER BY seq LIMIT ?",
             (build_id, after, limit),
         )
         return [
-            Event(r["build_id"], r["seq"], r["event_type"], r["step"], r["attempt"], r["percent"], r["message"],
-                  r["at"], json.loads(r["data"]))
-            for r in found
-        ]  # fmt: skip
+            Event(**{**dict(row), "data": json.loads(row["data"])})  # columns are named as the fields
+            for row in found
+        ]
 
     async def history(self, limit: int = 20) -> list[tuple[int, float]]:
         """The last durations of every step that completed, oldest first."""

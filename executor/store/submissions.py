@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +37,13 @@ class View:
         ).fetchone()
         return int(row[0] or 0) + 1
 
+    def last_intent(self, droplet_id: int) -> str:
+        """The intent of the newest build of a droplet, empty if there is none."""
+        row = self.connection.execute(
+            "SELECT intent FROM builds WHERE droplet_id = ? ORDER BY created_at DESC LIMIT 1", (droplet_id,)
+        ).fetchone()
+        return str(row[0]) if row else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
@@ -58,8 +64,16 @@ class Submissions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def submit(self, decide: Decide, *, key: str = "", digest: str = "", now: float = 0.0) -> Submitted:
-        """Decide and write in one commit.
+    async def submit(
+        self,
+        decide: Decide,
+        after: Callable[[Submitted], None],
+        *,
+        key: str = "",
+        digest: str = "",
+        now: float,
+    ) -> Submitted:
+        """Decide and write in one commit; `after` is called when it is on disk, whoever still waits.
 
         Raises Conflict IDEMPOTENCY_KEY_REUSED when `key` came with another body, and what `decide` raises.
         """
@@ -83,7 +97,17 @@ class Submissions:
                 )
             return Submitted(build, events, reply, replayed=False)
 
-        return await self._database.write(write)
+        stored: list[Submitted] = []
+
+        def keep(c: sqlite3.Connection) -> Submitted:
+            stored.append(write(c))
+            return stored[-1]
+
+        return await self._database.write(keep, lambda: after(stored[-1]))
+
+    async def look(self, read: Callable[[View], None]) -> None:
+        """Let `read` look at what a submit would see, without writing anything."""
+        await self._database.read(lambda c: read(View(_droplets(c), _queued(c), c)))
 
     async def known_droplets(self) -> tuple[KnownDroplet, ...]:
         """Every droplet id and name that a build of ours has used."""
@@ -109,8 +133,3 @@ def _droplets(c: sqlite3.Connection) -> tuple[KnownDroplet, ...]:
 
 def _queued(c: sqlite3.Connection) -> int:
     return int(c.execute("SELECT count(*) FROM builds WHERE state = 'queued'").fetchone()[0])
-
-
-def reply_json(reply: dict[str, object]) -> str:
-    """The stored form of a submit reply."""
-    return json.dumps(reply, ensure_ascii=False)

@@ -1,0 +1,231 @@
+"""What people and other programs may ask of builds; every answer is given after its commit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from executor.domain.build import FINISHED, FIRST_STEP, LAST_STEP, Build, State
+from executor.domain.events import NewEvent
+from executor.domain.gates import Decision
+from executor.domain.lifecycle import Trigger
+from executor.engine import changes
+from executor.engine.decisions import Decisions
+from executor.engine.intake import Intake
+from executor.engine.live import Live
+from executor.engine.machine import BuildModel, Change, Lifecycle
+from executor.engine.requests import SubmitReply, SubmitRequest
+from executor.engine.scheduler import Scheduler
+from executor.errors import Conflict, Invalid, StaleView
+from executor.store.builds import Saying
+from executor.store.store import Store
+
+_TRIES = 5
+
+
+class Commands:
+    """The engine's verbs. Raises Conflict when a build cannot take one, NotFound for an unknown build."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        live: Live,
+        lifecycle: Lifecycle,
+        scheduler: Scheduler,
+        intake: Intake,
+        decisions: Decisions,
+    ) -> None:
+        self._store = store
+        self._live = live
+        self._lifecycle = lifecycle
+        self._scheduler = scheduler
+        self._intake = intake
+        self._decisions = decisions
+
+    async def submit(self, request: SubmitRequest) -> SubmitReply:
+        """Store a new build. Raises Overloaded when the queue is full, Unavailable while draining."""
+        return await self._intake.submit(request)
+
+    async def preview(self, request: SubmitRequest) -> dict[str, Any]:
+        """What a submit would do, without doing any of it."""
+        return await self._intake.preview(request)
+
+    async def approve(
+        self, build_id: str, *, checkpoint: str | None, decision: str, feedback: str, gate_id: str | None
+    ) -> Build:
+        """Decide at the open gate, else the review. A wrong or stale gate: Conflict; a repeat is answered."""
+        said = Decision(decision)
+        return await self._with_fresh(
+            build_id, lambda build: self._decisions.decide(build, checkpoint, said, feedback, gate_id)
+        )
+
+    async def answer(self, build_id: str, answers: Mapping[str, str]) -> Build:
+        """Answer the open questions and go on. Raises Invalid for unknown questions or options."""
+
+        async def attempt(build: Build) -> Build:
+            if build.state is not State.WAITING_INPUT or build.hold is None:
+                raise Conflict(
+                    f"Build {build.id} is {build.state} and has asked nothing.", code="NO_OPEN_QUESTION"
+                )
+            chosen = _checked_answers(build.hold["questions"], answers)
+            now = self._live.now()
+            saying = Saying("", "input", "answer", json.dumps(chosen, ensure_ascii=False))
+            event = NewEvent("input_received", "A person answered.", {"answers": chosen})
+            model = BuildModel(build)
+            if chosen.get("go_on") == "stop":
+                change = changes.ended(build, NewEvent("build_failed", "A person stopped the build."), now)
+                change = Change({**change.updates, "error": _stopped(build)}, change.events, saying=saying)
+                return await self._lifecycle.fire(model, Trigger.FAIL, change)
+            change = changes.requeued(build, build.step, event, saying)
+            facts = {**build.facts, "deadline_from": build.working_seconds}
+            change = Change({**change.updates, "facts": facts, "repairs": 0}, change.events, saying=saying)
+            return await self._lifecycle.fire(model, Trigger.ANSWER, change)
+
+        return await self._with_fresh(build_id, attempt)
+
+    async def top_up(self, build_id: str, usd: float) -> Build:
+        """Raise the build's budget by `usd` dollars."""
+
+        async def attempt(build: Build) -> Build:
+            budget = (build.budget_usd or 0.0) + usd
+            event = NewEvent("budget_raised", f"The budget is now ${budget:.2f}.", {"budget_usd": budget})
+            return await self._amend(build, Change({"budget_usd": budget}, (event,)))
+
+        return await self._with_fresh(build_id, attempt)
+
+    async def cancel(self, build_id: str) -> Build:
+        """Stop the build; whatever it has deployed is taken back first. Finished: Conflict."""
+
+        async def attempt(build: Build) -> Build:
+            if build.state in FINISHED:
+                raise Conflict(
+                    f"Build {build.id} is already {build.state}; there is nothing to cancel.",
+                    hint=f"`fpai rollback {build.id}` withdraws its release."
+                    if build.state is State.COMPLETE
+                    else "",
+                    code="ALREADY_FINISHED",
+                    details={"status": build.state.value},
+                )
+            if self._scheduler.is_running(build.id):
+                await self._scheduler.interrupt(build.id, self._cancel)
+            else:
+                await self._cancel(BuildModel(build))
+            return await self._store.builds.get(build.id)
+
+        return await self._with_fresh(build_id, attempt)
+
+    async def retry(self, build_id: str, from_step: int | None) -> Build:
+        """Queue the build again from a step, by default the one that it stands at."""
+        if from_step is not None and not FIRST_STEP <= from_step <= LAST_STEP:
+            message = f"from_step is 1 to {LAST_STEP}"
+            raise Invalid(
+                f"There is no step {from_step}.", details={"fields": [{"loc": ["from_step"], "msg": message}]}
+            )
+
+        async def attempt(build: Build) -> Build:
+            step = from_step or build.step
+            if not self._lifecycle.allows(build, Trigger.RETRY):
+                raise Conflict(
+                    f"Build {build.id} is {build.state}; only a build that failed, was stopped or waits can"
+                    " be retried.",
+                    code="WRONG_STATE",
+                    details={"status": build.state.value},
+                )
+            if step > build.step:
+                raise Conflict(
+                    f"Build {build.id} has come to step {build.step}; it cannot start at step {step}.",
+                    hint=f"Retry from step {build.step} or an earlier one.",
+                    code="STEP_NOT_REACHED",
+                )
+            event = NewEvent(
+                "retry_requested", f"A person asked to go on from step {step}.", {"from_step": step}
+            )
+            change = changes.requeued(build, step, event)
+            fresh = {"repairs": 0, "retries": 0, "retrying_since": None}
+            facts = {**build.facts, "deadline_from": build.working_seconds}
+            change = Change({**change.updates, **fresh, "facts": facts}, change.events)
+            return await self._lifecycle.fire(BuildModel(build), Trigger.RETRY, change)
+
+        return await self._with_fresh(build_id, attempt)
+
+    async def rollback(self, build_id: str) -> Build:
+        """Withdraw this build's release; the one before serves again."""
+
+        async def attempt(build: Build) -> Build:
+            if build.state in {State.ROLLED_BACK, State.WITHDRAWING}:
+                return build
+            if build.state is not State.COMPLETE:
+                raise Conflict(
+                    f"Build {build.id} is {build.state}; only a complete build has a release to withdraw.",
+                    hint=f"`fpai cancel {build.id}` stops it." if build.state not in FINISHED else "",
+                    code="WRONG_STATE",
+                    details={"status": build.state.value},
+                )
+            return await self._decisions.withdraw(build, "A person asked for a rollback.", None)
+
+        return await self._with_fresh(build_id, attempt)
+
+    async def _with_fresh(self, build_id: str, attempt: Callable[[Build], Awaitable[Build]]) -> Build:
+        """Decide on the newest view; when the build moved meanwhile, look again and decide anew."""
+        for _ in range(_TRIES):
+            build = await self._store.builds.get(build_id)
+            try:
+                return await attempt(build)
+            except StaleView:
+                self._store.builds.forget(build_id)
+        raise Conflict(f"Build {build_id} is changing quickly; ask again.", code="BUSY")
+
+    async def _cancel(self, model: BuildModel) -> None:
+        build = model.build
+        now = self._live.now()
+        if build.state in FINISHED or build.state is State.WITHDRAWING:
+            return
+        if build.has_deployment:
+            event = NewEvent("rollback_started", "Cancelled: what was deployed is taken back first.")
+            change = changes.withdrawal_begun(build, event, now, State.CANCELLED)
+        else:
+            event = NewEvent("build_cancelled", f"Cancelled in step {build.step}, {build.step_name}.")
+            change = changes.ended(build, event, now)
+        await self._lifecycle.fire(model, Trigger.CANCEL, change)
+
+    async def _amend(self, build: Build, change: Change) -> Build:
+        if not self._scheduler.is_running(build.id):
+            return await self._lifecycle.fire(BuildModel(build), Trigger.AMEND, change)
+
+        async def owned(model: BuildModel) -> None:
+            await self._lifecycle.fire(model, Trigger.AMEND, change)
+
+        await self._scheduler.interrupt(build.id, owned)
+        return await self._store.builds.get(build.id)
+
+
+def _checked_answers(questions: Sequence[Mapping[str, Any]], answers: Mapping[str, str]) -> dict[str, str]:
+    known = {q["id"]: q for q in questions}
+    problems = [
+        {"loc": ["answers", name], "msg": "no such question"} for name in answers if name not in known
+    ]
+    chosen = {}
+    for name, question in known.items():
+        value = answers.get(name, question.get("default"))
+        options = question.get("options")
+        if value is None:
+            problems.append({"loc": ["answers", name], "msg": "an answer is needed"})
+        elif options and value not in options:
+            problems.append({"loc": ["answers", name], "msg": f"one of {', '.join(options)}"})
+        else:
+            chosen[name] = value
+    if problems:
+        raise Invalid("These answers do not fit the questions.", details={"fields": problems})
+    return chosen
+
+
+def _stopped(build: Build) -> dict[str, Any]:
+    reason = (build.hold or {}).get("reason", "")
+    return {
+        "code": "STOPPED",
+        "message": f"A person stopped the build. {reason}",
+        "hint": f"`fpai retry {build.id}` starts it again.",
+        "step": build.step,
+    }

@@ -1,0 +1,169 @@
+"""Intake: a submit becomes a stored build, or a preview of one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from executor.domain.build import STEP_NAMES, ApprovalMode, Build
+from executor.domain.droplet import DropletIdentity
+from executor.domain.events import Event, NewEvent
+from executor.engine.bus import Bus
+from executor.engine.identity import Asked, Chosen, Known, build_id_for, choose
+from executor.engine.live import Live
+from executor.engine.machine import Lifecycle
+from executor.engine.requests import SubmitReply, SubmitRequest
+from executor.engine.scheduler import Scheduler
+from executor.errors import Overloaded, Unavailable
+from executor.store.store import Store
+from executor.store.submissions import Submitted, View
+
+Preview = Callable[[str, DropletIdentity], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a submit that says nothing gets, and what the daemon can do."""
+
+    own_id: int
+    approval_mode: str
+    target: str
+    max_queued: int
+    has_model: bool
+    port: int
+
+
+class Intake:
+    """Takes submits. The identity decision is made inside the transaction that stores the build."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        bus: Bus,
+        live: Live,
+        lifecycle: Lifecycle,
+        scheduler: Scheduler,
+        defaults: Defaults,
+        registered: Callable[[], Sequence[Known]],
+        preview: Preview,
+    ) -> None:
+        self._store = store
+        self._bus = bus
+        self._live = live
+        self._lifecycle = lifecycle
+        self._scheduler = scheduler
+        self._defaults = defaults
+        self._registered = registered
+        self._preview = preview
+
+    async def submit(self, request: SubmitRequest) -> SubmitReply:
+        """Store a new build. Raises Overloaded when the queue is full, Unavailable while draining."""
+        if self._live.draining:
+            raise Unavailable("The daemon is stopping; nothing was started.", hint="Ask again in a moment.")
+        now = self._live.now()
+        submitted = await self._store.submissions.submit(
+            lambda view: self._decide(request, view, now),
+            self._submitted,
+            key=request.idempotency_key,
+            digest=request.body_digest,
+            now=now,
+        )
+        kept = json.loads(submitted.reply)
+        return SubmitReply(
+            submitted.build, kept["estimated_completion"], tuple(kept["warnings"]), submitted.replayed
+        )
+
+    async def preview(self, request: SubmitRequest) -> dict[str, Any]:
+        """What a submit would do, without doing any of it."""
+        views: list[Chosen] = []
+        numbers: list[int] = []
+        day = datetime.fromtimestamp(self._live.now(), UTC).date()
+
+        def look(view: View) -> None:
+            views.append(self._choose(request, view))
+            numbers.append(view.number_for(build_id_for(views[-1], day, 0)[:-3]))
+
+        await self._store.submissions.look(look)
+        chosen = views[-1]
+        identity = DropletIdentity(chosen.id, chosen.name, "0.1.0", request.intent, self._defaults.port)
+        steps = [
+            {"step": n, "name": name, "expected_seconds": round(self._live.estimator.expected(n), 1)}
+            for n, name in enumerate(STEP_NAMES, 1)
+        ]
+        return {
+            "build_id": build_id_for(chosen, day, numbers[-1]),
+            "droplet_id": chosen.id,
+            "droplet_name": chosen.name,
+            "steps": steps,
+            "estimated_seconds": round(sum(float(str(s["expected_seconds"])) for s in steps), 1),
+            "estimated_cost_usd": 0.0,
+            "warnings": list(chosen.warnings),
+            **self._preview(request.intent, identity),
+        }
+
+    def _decide(self, request: SubmitRequest, view: View, now: float) -> tuple[Build, tuple[Event, ...], str]:
+        """Runs inside the submit transaction."""
+        if view.queued >= self._defaults.max_queued:
+            raise Overloaded(
+                f"{view.queued} builds are waiting for a slot already; this one was not taken.",
+                hint="Ask again later, or raise [builds] max_queued.",
+            )
+        chosen = self._choose(request, view)
+        day = datetime.fromtimestamp(now, UTC).date()
+        number = view.number_for(build_id_for(chosen, day, 0)[:-3])
+        build = Build(
+            id=build_id_for(chosen, day, number),
+            intent=request.intent,
+            droplet_id=chosen.id,
+            droplet_name=chosen.name,
+            approval_mode=ApprovalMode(request.approval_mode or self._mode_for(request)),
+            target=request.target or self._defaults.target,
+            created_at=now,
+            updated_at=now,
+            auto_approve=request.auto_approve,
+            chosen_id=chosen.chosen_id,
+            notify_channels=request.notify_channels,
+            budget_usd=request.budget_usd,
+            request_id=request.request_id,
+            version=1,
+            last_seq=1,
+            warnings=(*chosen.warnings, *_channel_warnings(request.notify_channels)),
+        )
+        accepted = NewEvent(
+            "build_queued",
+            f"Intent received for droplet {chosen.id}, {chosen.name}.",
+            {"intent": request.intent},
+        )
+        events = self._lifecycle.events_for(build, (accepted,), 1)
+        reply = {
+            "estimated_completion": now + self._live.estimator.remaining(build, now),
+            "warnings": list(build.warnings),
+        }
+        return build, events, json.dumps(reply)
+
+    def _mode_for(self, request: SubmitRequest) -> str:
+        return ApprovalMode.AUTO if request.auto_approve else self._defaults.approval_mode
+
+    def _choose(self, request: SubmitRequest, view: View) -> Chosen:
+        asked = Asked(request.intent, request.droplet_id, request.droplet_name, view.last_intent)
+        ours = [Known(d.id, d.name, ours=True) for d in view.droplets]
+        own = {d.id for d in ours}
+        elsewhere = [d for d in self._registered() if d.id not in own]
+        return choose(asked, [*elsewhere, *ours], self._defaults.own_id)
+
+    def _submitted(self, submitted: Submitted) -> None:
+        if not submitted.replayed:
+            self._store.builds.remember(submitted.build)
+            self._scheduler.note(submitted.build)
+            self._bus.publish(submitted.events)
+
+
+def _channel_warnings(channels: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        f"The channel {name} is not configured: nothing is sent there, status and report have the result."
+        for name in channels
+    )

@@ -1,0 +1,176 @@
+"""Gives slots to builds: oldest first, at most `max_concurrent`, one build of a droplet at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from executor.domain.build import FINISHED, RUNNABLE, Build, State
+from executor.domain.events import NewEvent
+from executor.domain.lifecycle import Trigger
+from executor.engine import changes
+from executor.engine.machine import BuildModel, Lifecycle
+from executor.engine.runner import Handle, Interruption, Runner
+from executor.errors import Conflict, ExecutorError
+from executor.store.store import Store
+
+log = structlog.get_logger(__name__)
+_CRASH_PAUSE_SECONDS = 1.0
+_CAN_RUN = RUNNABLE | {State.QUEUED}
+
+
+class Scheduler:
+    """Holds every unfinished build in memory, in the order of its submission."""
+
+    def __init__(
+        self,
+        store: Store,
+        runner: Runner,
+        lifecycle: Lifecycle,
+        clock: Callable[[], float],
+        max_concurrent: int,
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._lifecycle = lifecycle
+        self._clock = clock
+        self._max_concurrent = max_concurrent
+        self._unfinished: dict[str, Build] = {}
+        self._running: dict[str, Handle] = {}
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    async def load(self) -> int:
+        """Pick up every unfinished build of the database; returns how many there are."""
+        for build in await self._store.builds.unfinished():
+            self.note(build)
+        return len(self._unfinished)
+
+    def note(self, build: Build) -> None:
+        """Called after every commit of a build."""
+        if build.state in FINISHED:
+            self._unfinished.pop(build.id, None)
+        else:
+            self._unfinished[build.id] = build
+        if build.id not in self._running and (
+            build.state in FINISHED or build.state in _CAN_RUN or build.state is State.WAITING_RETRY
+        ):
+            self._wake.set()
+
+    def counts(self) -> dict[str, int]:
+        """How many builds run, wait for a slot and wait for something else."""
+        states = [build.state for build in self._unfinished.values()]
+        queued = sum(state is State.QUEUED for state in states)
+        return {
+            "running": len(self._running),
+            "queued": queued,
+            "waiting": len(states) - queued - sum(state in RUNNABLE for state in states),
+        }
+
+    async def run(self) -> None:
+        """Give out slots until stopped."""
+        while not self._stopping:
+            self._fill()
+            await self._wake_due()
+            try:
+                await asyncio.wait_for(self._wake.wait(), self._until_next_wake())
+            except TimeoutError:
+                continue
+            finally:
+                self._wake.clear()
+
+    def is_running(self, build_id: str) -> bool:
+        """True while the build has an owner task."""
+        return build_id in self._running
+
+    async def interrupt(self, build_id: str, interruption: Interruption) -> None:
+        """Stop the running step and let the owner do `interruption`; returns when it has.
+
+        Raises what the interruption raises, Conflict when the build no longer runs.
+        """
+        handle = self._running.get(build_id)
+        if handle is None or handle.task is None or handle.interruption is not None:
+            raise Conflict(f"Build {build_id} is just changing hands; ask again.", code="BUSY")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def owned(model: BuildModel) -> None:
+            try:
+                await interruption(model)
+            except ExecutorError as error:
+                _settle(done, error)
+            else:
+                _settle(done, None)
+
+        handle.interruption = owned
+        handle.task.cancel()
+        handle.task.add_done_callback(
+            lambda _: _settle(done, Conflict(f"Build {build_id} had just stopped running.", code="BUSY"))
+        )
+        await done
+
+    async def stop(self) -> None:
+        """Drain: stop every step where it is. What was committed is what a restart goes on from."""
+        self._stopping = True
+        self._wake.set()
+        tasks = [handle.task for handle in self._running.values() if handle.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _fill(self) -> None:
+        if self._stopping or len(self._running) >= self._max_concurrent:
+            return
+        owners: dict[int, str] = {}
+        for build in tuple(self._unfinished.values()):
+            owner = owners.setdefault(build.droplet_id, build.id)
+            if owner != build.id or build.state not in _CAN_RUN or build.id in self._running:
+                continue
+            self._start(build.id)
+            if len(self._running) >= self._max_concurrent:
+                return
+
+    def _start(self, build_id: str) -> None:
+        handle = self._running[build_id] = Handle()
+        handle.task = asyncio.create_task(self._drive(build_id, handle), name=f"build {build_id}")
+
+    async def _drive(self, build_id: str, handle: Handle) -> None:
+        try:
+            await self._runner.drive(build_id, handle)
+        except asyncio.CancelledError:
+            log.info("step_stopped", build_id=build_id)
+        except Exception:
+            log.exception("runner_crashed", build_id=build_id)
+            await asyncio.sleep(_CRASH_PAUSE_SECONDS)
+        finally:
+            del self._running[build_id]
+            self._wake.set()
+
+    async def _wake_due(self) -> None:
+        now = self._clock()
+        due = [b for b in self._waiting_retry() if (b.wake_at or 0.0) <= now]
+        for build in due:
+            event = NewEvent("retry_started", f"Trying step {build.step}, {build.step_name}, again.")
+            try:
+                await self._lifecycle.fire(BuildModel(build), Trigger.WAKE, changes.woken(event))
+            except ExecutorError as error:
+                log.warning("wake_failed", build_id=build.id, reason=error.message)
+                self._store.builds.forget(build.id)
+                self._unfinished[build.id] = await self._store.builds.get(build.id)
+
+    def _until_next_wake(self) -> float | None:
+        waits = [(b.wake_at or 0.0) - self._clock() for b in self._waiting_retry()]
+        return max(0.05, min(waits)) if waits else None
+
+    def _waiting_retry(self) -> list[Build]:
+        return [b for b in self._unfinished.values() if b.state is State.WAITING_RETRY]
+
+
+def _settle(future: asyncio.Future[None], error: ExecutorError | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
