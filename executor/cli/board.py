@@ -1,0 +1,187 @@
+"""One build as a person sees it: eight steps with bars, what happens now, what it asks, where it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from executor.cli import exits, words
+from executor.cli.advice import next_commands
+
+_BAR = 16
+_MOVING = frozenset({"in_progress", "started"})
+
+
+def board(
+    document: Mapping[str, Any], *, tail: Sequence[str] = (), moving: bool = False, note: str = ""
+) -> RenderableType:
+    """Render a status document. `moving` animates; `tail` is the log's end; `note` says what is amiss."""
+    parts: list[RenderableType] = [_headline(document), _steps(document, moving), _figures(document)]
+    parts += [Text(f"  {words.plain(line)}", style="dim", no_wrap=True, overflow="ellipsis") for line in tail]
+    parts += [Text(f"! {words.plain(line)}", style="yellow") for line in document.get("warnings") or ()]
+    parts += _error(document) + _questions(document) + _gate(document) + _places(document)
+    if note:
+        parts.append(Text(f"! {note}", style="bold yellow"))
+    commands = [] if moving and exits.for_build(document) is None else next_commands(document)
+    if commands:
+        parts.append(_pairs([(f"next: {what}", command) for what, command in commands], "cyan"))
+    return Group(*parts)
+
+
+def _headline(document: Mapping[str, Any]) -> RenderableType:
+    colour, mark, status = words.state_words(document.get("status"))
+    line = Text.assemble(
+        (words.droplet_title(document), "bold"), "  ", (f"{mark} {status}", f"bold {colour}"), overflow="fold"
+    )
+    intent = Text(
+        words.plain(document.get("intent") or ""), style="italic dim", no_wrap=True, overflow="ellipsis"
+    )
+    return Group(line, Text(str(document.get("build_id")), style="dim"), intent)
+
+
+def _steps(document: Mapping[str, Any], moving: bool) -> Table:
+    done = {row["step"]: row for row in document.get("steps_completed") or ()}
+    current = document.get("current_step")
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    table.add_column(width=1)
+    table.add_column(no_wrap=True)
+    table.add_column(width=_BAR)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for number, name in enumerate(words.STEP_NAMES, 1):
+        label = f"{number} {name}"
+        if number == current and document.get("status") != "complete":
+            table.add_row(*_current_row(document, label, moving))
+        elif number in done:
+            table.add_row(*_done_row(label, done[number].get("duration_seconds")))
+        else:
+            table.add_row(
+                Text("·", style="dim"), Text(label, style="dim"), ProgressBar(1, 0, width=_BAR), "", ""
+            )
+    return table
+
+
+def _done_row(label: str, seconds: object) -> list[RenderableType]:
+    bar = ProgressBar(1, 1, width=_BAR, finished_style="green")
+    return [Text("✓", style="green"), Text(label), bar, Text(words.short_duration(seconds), style="dim"), ""]
+
+
+def _current_row(document: Mapping[str, Any], label: str, moving: bool) -> list[RenderableType]:
+    colour, mark, status = words.state_words(document.get("status"))
+    details = document.get("current_step_details") or {}
+    works = document.get("status") in _MOVING
+    first: RenderableType = Spinner("dots", style=colour) if works and moving else Text(mark, style=colour)
+    fraction = details.get("fraction")
+    known = isinstance(fraction, (int, float))
+    bar = ProgressBar(
+        1,
+        min(max(float(fraction or 0), 0.0), 1.0),
+        width=_BAR,
+        pulse=works and moving and not known,
+        complete_style=colour,
+    )
+    return [
+        first,
+        Text(label, style=f"bold {colour}"),
+        bar,
+        _since(details),
+        Text(_action(document) or status),
+    ]
+
+
+def _since(details: Mapping[str, Any]) -> Text:
+    left = words.seconds_until(details.get("started_at"))
+    return Text("" if left is None else words.short_duration(-left), style="dim")
+
+
+def _action(document: Mapping[str, Any]) -> str:
+    details = document.get("current_step_details") or {}
+    parts = [words.plain(details.get("action") or "")] if document.get("status") in _MOVING else []
+    if (document.get("attempt") or 1) > 1:
+        parts.append(f"attempt {document['attempt']}")
+    counts = (
+        ("ai_iterations", "iterations"),
+        ("files_created", "files"),
+        ("tests_passing", "passing"),
+        ("tests_failing", "failing"),
+    )
+    parts += [f"{details[key]} {word}" for key, word in counts if details.get(key)]
+    return " · ".join(part for part in parts if part)
+
+
+def _figures(document: Mapping[str, Any]) -> Text:
+    facts = [f"{document.get('progress_percent', 0)} %"]
+    facts.append(f"elapsed {words.short_duration(document.get('elapsed_seconds'))}")
+    if exits.for_build(document) is None:
+        left = f"about {words.short_duration(document.get('remaining_seconds'))} left"
+        facts.append(f"{left} ({words.clock(document.get('estimated_completion'))})")
+    facts.append(words.money(document.get("cost_usd") or 0))
+    for key, label in (("approval_mode", "mode"), ("provider", "provider")):
+        if document.get(key):
+            facts.append(f"{label} {document[key]}")
+    return Text("   ".join(facts))
+
+
+def _error(document: Mapping[str, Any]) -> list[RenderableType]:
+    error = document.get("error")
+    if not isinstance(error, dict):
+        return []
+    told = [Text(f"✗ {words.plain(error.get('message', ''))}", style="red")]
+    if error.get("hint"):
+        told.append(Text(f"  {words.plain(error['hint'])}"))
+    return list(told)
+
+
+def _questions(document: Mapping[str, Any]) -> list[RenderableType]:
+    told: list[RenderableType] = []
+    for question in document.get("questions") or ():
+        asked = f"? {question.get('id')}: {question.get('question')}"
+        told.append(Text(words.plain(asked), style="bold yellow"))
+        if question.get("options"):
+            told.append(Text(f"    one of: {words.plain(', '.join(map(str, question['options'])))}"))
+        if question.get("default") is not None:
+            told.append(Text(f"    default: {words.plain(question['default'])}"))
+    return told
+
+
+def _gate(document: Mapping[str, Any]) -> list[RenderableType]:
+    gate = document.get("gate")
+    if not isinstance(gate, dict):
+        return []
+    asks = Text(f"◆ {gate.get('checkpoint')}: {words.plain(gate.get('asks') or '')}", style="bold yellow")
+    evidence = gate.get("evidence") or {}
+    rows = [
+        (key.replace("_", " "), words.plain(value)) for key, value in evidence.items() if value is not None
+    ]
+    return [asks, _pairs(rows)] if rows else [asks]
+
+
+def _places(document: Mapping[str, Any]) -> list[RenderableType]:
+    known = (
+        ("address", "deployment_url"),
+        ("repository", "repository_url"),
+        ("repository", "repository_path"),
+        ("commit", "commit"),
+        ("release", "release"),
+        ("SPEC score", "spec_score"),
+        ("page", "web_url"),
+    )
+    rows = [
+        (label, words.plain(document[key])) for label, key in known if document.get(key) not in (None, "")
+    ]
+    return [_pairs(rows)] if rows else []
+
+
+def _pairs(rows: Sequence[tuple[str, str]], style: str = "") -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(style=style, overflow="fold")
+    for label, value in rows:
+        table.add_row(Text(f"  {label}"), Text(value))
+    return table

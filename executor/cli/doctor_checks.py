@@ -1,0 +1,264 @@
+"""The checks of `fpai doctor`: each looks at one thing and says what it saw and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from executor.cli.address import Address, find
+from executor.cli.client import Daemon
+from executor.cli.doctor import Check
+from executor.cli.exits import CliError
+from executor.errors import ExecutorError
+from executor.settings import SECRET_NAMES, Configuration, load
+
+_PATIENCE = 3.0
+_LEAST_DISK, _GOOD_DISK = 256 << 20, 2 << 30
+_WAL_FIXED = (3, 51, 3)
+_WALL_PROGRAMS = ("bwrap", "setpriv", "prlimit")
+_SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the checks look at; without a usable configuration the state directory is the default one."""
+
+    configuration: Configuration | None
+    problem: str
+    address: Address
+    daemon: dict[str, Any] | None
+    daemon_problem: str
+
+    @property
+    def state_dir(self) -> Path:
+        """Where builds are kept."""
+        return self.configuration.state_dir if self.configuration else Path(".executor").resolve()
+
+
+def look_around(config: Path | None, url: str | None, token: str | None) -> Host:
+    """Read the configuration and ask the daemon, once, for all checks."""
+    configuration, problem = None, ""
+    try:
+        configuration = load(config)
+    except ExecutorError as error:
+        problem = str(error)
+    address = find(url, token)
+    if configuration and not url and not os.environ.get("FPAI_URL") and config is not None:
+        server = configuration.settings.server
+        address = Address(f"http://{server.host}:{server.port}", address.token or server.token)
+    try:
+        health = Daemon(address, _PATIENCE).get("/executor/capabilities").json()
+        return Host(configuration, problem, address, health if isinstance(health, dict) else {}, "")
+    except CliError as error:
+        return Host(configuration, problem, address, None, str(error))
+
+
+def python(_: Host) -> Check:
+    """The daemon's own interpreter; an older one than 3.11 would not have installed us."""
+    return Check("python", "ok", sys.version.split()[0])
+
+
+def configuration(host: Host) -> Check:
+    """Read and checked whole."""
+    if host.configuration is None:
+        return Check("configuration", "fail", host.problem, "Mend it; `fpai config check` looks again.")
+    path = host.configuration.path
+    return Check(
+        "configuration", "ok", f"{path}" if path else "no executor.toml here: defaults and FPAI_* variables"
+    )
+
+
+def state_directory(host: Host) -> Check:
+    """Writable, or its nearest parent is."""
+    place = host.state_dir
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".doctor-"):
+            pass
+    except OSError as error:
+        fix = "Make it writable for this user, or set [state] dir."
+        return Check("state directory", "fail", f"{host.state_dir} is not writable: {error.strerror}", fix)
+    made = "" if host.state_dir.exists() else " (made at the first start)"
+    return Check("state directory", "ok", f"{host.state_dir}{made}")
+
+
+def disk(host: Host) -> Check:
+    """Room for venvs, repositories and the database."""
+    place = host.state_dir
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    says = f"{free / (1 << 30):.1f} GiB free"
+    if free < _LEAST_DISK:
+        return Check("disk", "fail", says, "Free some space: builds pause when the disk is full.")
+    return Check(
+        "disk", "ok" if free >= _GOOD_DISK else "warn", says, "" if free >= _GOOD_DISK else "Free some space."
+    )
+
+
+def sqlite(_: Host) -> Check:
+    """Its version, and the bug in older ones that the single writer keeps away from us."""
+    version = sqlite3.sqlite_version
+    if sqlite3.sqlite_version_info >= _WAL_FIXED:
+        return Check("sqlite", "ok", version)
+    note = (
+        "before 3.51.3 two writing connections could corrupt a WAL file; here one connection does all writes"
+    )
+    return Check("sqlite", "ok", f"{version} ({note})")
+
+
+def git(_: Host) -> Check:
+    """The git command line."""
+    return _program("git", ["git", "--version"], "Install it: apt-get install git.")
+
+
+def uv(_: Host) -> Check:
+    """uv, which makes the droplets' venvs: beside this Python, else on the PATH."""
+    beside = Path(sys.executable).with_name("uv")
+    return _program(
+        "uv", [str(beside) if beside.exists() else "uv", "--version"], "Install it: pip install uv."
+    )
+
+
+def system_python(_: Host) -> Check:
+    """An interpreter that the sandbox's user can read: droplets run on it."""
+    path = Path("/usr/bin/python3")
+    if not path.exists():
+        return Check("droplets' python", "fail", f"{path} is missing", "Install it: apt-get install python3.")
+    real = path.resolve()
+    readable = all(parent.stat().st_mode & stat.S_IXOTH for parent in real.parents)
+    if not (readable and real.stat().st_mode & stat.S_IROTH):
+        return Check("droplets' python", "fail", f"{real} is not readable by everyone", f"chmod o+rx {real}")
+    return Check("droplets' python", "ok", str(real))
+
+
+def sandbox(host: Host) -> Check:
+    """bubblewrap, proven by the same self-test as at the daemon's start."""
+    kind = host.configuration.settings.sandbox.kind if host.configuration else "auto"
+    if kind == "unsafe":
+        fix = 'Set [sandbox] kind = "auto" unless nothing else is at stake on this machine.'
+        return Check("sandbox", "warn", "unsafe: what a model writes runs without walls", fix)
+    missing = [name for name in _WALL_PROGRAMS if shutil.which(name, path=_SYSTEM_PATH) is None]
+    if missing:
+        fix = "Install them: apt-get install bubblewrap util-linux."
+        return Check("sandbox", "fail", f"{', '.join(missing)} not found", fix)
+    try:
+        asyncio.run(_self_test(host.state_dir))
+    except ExecutorError as error:
+        return Check("sandbox", "fail", error.message, error.hint)
+    except OSError as error:
+        return Check(
+            "sandbox", "fail", f"the self-test could not run: {error}", "See the state directory's check."
+        )
+    return Check("sandbox", "ok", "bubblewrap: its walls stand")
+
+
+async def _self_test(state_dir: Path) -> None:
+    # Not choose_sandbox: that one also ends sandboxes left behind, and a daemon may be running right now.
+    from executor.sandbox.bubblewrap import BubblewrapSandbox  # noqa: PLC0415 - only this check needs them
+    from executor.sandbox.cgroups import Cgroups  # noqa: PLC0415
+    from executor.sandbox.choose import prove_walls  # noqa: PLC0415
+    from executor.sandbox.places import Places  # noqa: PLC0415
+
+    places = Places.of(state_dir)
+    await prove_walls(BubblewrapSandbox(places, await asyncio.to_thread(Cgroups.discover)), places)
+
+
+def port(host: Host) -> Check:
+    """Free for a daemon, or already ours."""
+    server = host.configuration.settings.server if host.configuration else None
+    name, number = (server.host, server.port) if server else ("127.0.0.1", 8400)
+    if host.daemon is not None:
+        return Check("port", "ok", f"{host.address.url} is the executor's")
+    family = socket.AF_INET6 if ":" in name else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((name, number))
+        except OSError as error:
+            fix = f"See who holds it: ss -ltnp 'sport = :{number}'; or set [server] port."
+            return Check("port", "fail", f"{name}:{number} cannot be used: {error.strerror}", fix)
+    return Check("port", "ok", f"{name}:{number} is free")
+
+
+def daemon(host: Host) -> Check:
+    """Reachable, and which version it is."""
+    if host.daemon is None:
+        fix = "Start it: `fpai serve`, or `systemctl start fpai`."
+        return Check("daemon", "warn", host.daemon_problem or "not running", fix)
+    return Check("daemon", "ok", f"{host.address.url}, version {host.daemon.get('version', 'unknown')}")
+
+
+def secrets(host: Host) -> Check:
+    """Which keys are there, by name only."""
+    present = [name for name in SECRET_NAMES if host.configuration and host.configuration.secrets.get(name)]
+    if "ANTHROPIC_API_KEY" in present:
+        return Check("secrets", "ok", ", ".join(present))
+    says = (
+        f"{', '.join(present) or 'none'}; no ANTHROPIC_API_KEY: droplets are built by rule, without a model"
+    )
+    return Check("secrets", "ok", says)
+
+
+def registry(host: Host) -> Check:
+    """The core Registry, when one is configured beside the built-in one."""
+    url = host.configuration.settings.registry.url if host.configuration else ""
+    if not url:
+        return Check("registry", "ok", "built-in only; [registry] url adds the core Registry")
+    try:
+        Daemon(Address(url.rstrip("/"), ""), _PATIENCE).get("/health")
+    except CliError as error:
+        if getattr(error, "status", 503) < 500:
+            return Check("registry", "ok", f"{url} answers")
+        fix = "Builds go on and register later; check [registry] url."
+        return Check("registry", "warn", f"{url}: {error}", fix)
+    return Check("registry", "ok", f"{url} answers")
+
+
+def notifications(host: Host) -> Check:
+    """Which channels can be told."""
+    tables = getattr(host.configuration.settings, "notify", None) if host.configuration else None
+    if tables:
+        return Check("notifications", "ok", ", ".join(sorted(tables)))
+    says = "no channel is configured; slack and email are accepted with a warning and nobody is told"
+    return Check("notifications", "warn", says, "Watch with `fpai watch`, or on the page.")
+
+
+def _program(name: str, argv: list[str], fix: str) -> Check:
+    try:
+        ran = subprocess.run(argv, capture_output=True, text=True, timeout=10, check=True)
+    except FileNotFoundError:
+        return Check(name, "fail", "not found", fix)
+    except (OSError, subprocess.SubprocessError) as error:
+        return Check(name, "fail", f"does not run: {error}", fix)
+    return Check(name, "ok", ran.stdout.strip())
+
+
+CHECKS: tuple[Callable[[Host], Check], ...] = (
+    python,
+    configuration,
+    state_directory,
+    disk,
+    sqlite,
+    git,
+    uv,
+    system_python,
+    sandbox,
+    port,
+    daemon,
+    secrets,
+    registry,
+    notifications,
+)

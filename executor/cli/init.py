@@ -1,0 +1,123 @@
+"""`fpai init`: an executor.toml to start from; `--systemd`: the daemon as a service of this machine."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from executor.cli import exits
+from executor.cli.exits import CliError
+from executor.resources import config_dir
+
+_USER = "fpai"
+_UNITS = Path("etc/systemd/system")
+_RULES = Path("etc/polkit-1/rules.d")
+_CONFIG = Path("etc/fpai/executor.toml")
+_PROGRAM = "/opt/fpai/bin/fpai"
+_HIDDEN_BY_PROTECT_HOME = ("/home/", "/root/", "/run/user/")
+
+
+def example() -> str:
+    """The documented example configuration. Raises CliError when the installation lacks it."""
+    folder = config_dir()
+    for candidate in (folder / "executor.toml", folder.parent / "executor.toml"):
+        if candidate.is_file():
+            return candidate.read_text(encoding="utf-8")
+    raise CliError("The example executor.toml is missing from this installation.", hint="Install fpai again.")
+
+
+def write_config(path: Path, *, force: bool) -> None:
+    """Write the example to `path`. Raises CliError (exit 5) when a file is there and `force` is not given."""
+    if path.exists() and not force:
+        raise CliError(
+            f"{path} is already there.",
+            hint="Edit it, or overwrite it with --force.",
+            exit_code=exits.CONFLICT,
+        )
+    _write(path, example(), 0o644)
+
+
+def install_service(root: Path, *, force: bool) -> list[str]:
+    """Write units, polkit rule and configuration below `root`, make the user; return what to do next.
+
+    What is configured stays as it is without `force`; units and rule are always brought up to date.
+    Raises CliError (exit 73) when `root` is not writable.
+    """
+    real = root == Path("/")
+    if real and os.geteuid() != 0:
+        raise CliError(
+            "Installing the service needs root.", hint="sudo fpai init --systemd", exit_code=exits.USAGE
+        )
+    if real:
+        _make_user()
+    notes = []
+    for source in sorted((config_dir() / "systemd").iterdir()):
+        folder = _RULES if source.suffix == ".rules" else _UNITS
+        text = source.read_text(encoding="utf-8").replace(_PROGRAM, program())
+        _write(root / folder / source.name, text, 0o644)
+    if force or not (root / _CONFIG).exists():
+        _write(root / _CONFIG, with_token(example(), secrets.token_urlsafe(24)), 0o640)
+        if real:
+            shutil.chown(root / _CONFIG, "root", _USER)
+    else:
+        notes.append(f"# kept as it was: /{_CONFIG}")
+    if program().startswith(_HIDDEN_BY_PROTECT_HOME):
+        notes.append(
+            f"# {program()} lies in a home, which the service cannot see: install fpai below /opt first"
+        )
+    return [*notes, "systemctl daemon-reload", "systemctl enable --now fpai", "systemctl status fpai"]
+
+
+def program() -> str:
+    """The absolute path of fpai that the unit starts: the one beside this Python."""
+    beside = Path(sys.executable).with_name("fpai")
+    return str(beside) if beside.exists() else shutil.which("fpai") or _PROGRAM
+
+
+def with_token(text: str, token: str) -> str:
+    """Set [server] token: a daemon that is not root cannot give every caller behind walls its own uid."""
+    line = f'token = "{token}"'
+    changed, times = re.subn(r"(?m)^#?\s*token\s*=.*$", line, text, count=1)
+    return changed if times else re.sub(r"(?m)^\[server\]\s*$", f"[server]\n{line}", text, count=1)
+
+
+def _make_user() -> None:
+    try:
+        pwd.getpwnam(_USER)
+    except KeyError:
+        argv = [
+            "useradd",
+            "--system",
+            "--user-group",
+            "--no-create-home",
+            "--shell",
+            "/usr/sbin/nologin",
+            _USER,
+        ]
+        subprocess.run(argv, check=True)
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Put a file in place whole, readable by no one else in between."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.new")
+        beside.unlink(missing_ok=True)
+        with os.fdopen(
+            os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(text)
+        beside.chmod(mode)
+        beside.replace(path)
+    except OSError as error:
+        raise CliError(
+            f"{path} cannot be written: {error.strerror}.",
+            hint="Check the directory's owner and mode.",
+            exit_code=exits.STATE_NOT_WRITABLE,
+        ) from error

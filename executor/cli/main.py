@@ -1,0 +1,41 @@
+"""fpai: from the command line to a verb, and from an error to a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from executor.cli import exits
+from executor.cli.exits import CliError
+
+_ASKS_VERSION = (["version"], ["--version"])
+
+
+def main() -> None:
+    """Run fpai; the entry point of the console script."""
+    if sys.argv[1:] in _ASKS_VERSION:
+        # Scripts and editors ask for it often: answered before typer, and with it pydantic, are loaded.
+        from executor.cli.version import installed_version  # noqa: PLC0415
+
+        print(f"fpai {installed_version()}")
+        return
+    from executor.cli.verbs import make_app  # noqa: PLC0415
+
+    try:
+        make_app()(prog_name="fpai")
+    except CliError as error:
+        _explain(error)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; keep Python from complaining at its own end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(exits.OK)
+
+
+def _explain(error: CliError) -> None:
+    lines = [f"fpai: {error.message}"]
+    if error.hint:
+        lines.append(f"  → {error.hint}")
+    if error.request_id:
+        lines.append(f"  request id {error.request_id}")
+    print("\n".join(lines), file=sys.stderr)

@@ -1,0 +1,121 @@
+"""Tables of builds, droplets and costs, and documents as readable text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from executor.cli import words
+from executor.cli.console import stdout
+
+_LONGEST_VALUE = 4000
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold" if column in {"build", "address"} else "ellipsis")
+    return table
+
+
+def _state(status: object) -> Text:
+    colour, mark, text = words.state_words(status)
+    return Text(f"{mark} {text}", style=colour)
+
+
+def builds_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print builds, one a line."""
+    if not rows:
+        stdout().print('No build here. Start one: fpai build "Build Analytics Engine for tracking metrics"')
+        return
+    table = _table("build", "state", "step", "%", "elapsed", "cost", "created")
+    for row in rows:
+        step = f"{row.get('current_step', '-')} {row.get('current_step_name') or ''}".strip()
+        table.add_row(
+            str(row.get("build_id")),
+            _state(row.get("status")),
+            Text(words.plain(step)),
+            str(row.get("progress_percent", "-")),
+            words.short_duration(row.get("elapsed_seconds")),
+            words.money(row.get("cost_usd") or 0),
+            words.clock(row.get("created_at")),
+        )
+    stdout().print(table)
+
+
+def droplets_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print droplets, one a line."""
+    if not rows:
+        stdout().print("No droplet has been released yet.")
+        return
+    table = _table("id", "name", "health", "address", "release", "releases")
+    colours = {"healthy": "green", "active": "green", "ok": "green", "unknown": "dim"}
+    for row in rows:
+        health = words.plain(row.get("health") or "unknown")
+        table.add_row(
+            str(row.get("droplet_id")),
+            Text(words.plain(row.get("name"))),
+            Text(health, style=colours.get(health, "yellow")),
+            Text(words.plain(row.get("url") or "-")),
+            Text(words.plain(row.get("release") or "-")),
+            str(len(row.get("releases") or ())),
+        )
+    stdout().print(table)
+
+
+def cost_table(document: Mapping[str, Any]) -> None:
+    """Print what builds cost, with the sum below."""
+    table = _table("build", "state", "cost", "budget", "tokens")
+    for row in document["builds"]:
+        budget = words.money(row["budget_usd"]) if row.get("budget_usd") is not None else "-"
+        tokens = row.get("tokens")
+        spent = (
+            ", ".join(f"{key} {value}" for key, value in tokens.items())
+            if isinstance(tokens, dict)
+            else tokens
+        )
+        table.add_row(
+            str(row["build_id"]),
+            _state(row.get("status")),
+            words.money(row.get("cost_usd") or 0),
+            budget,
+            Text(words.plain("-" if spent is None else spent)),
+        )
+    stdout().print(table)
+    stdout().print(f"together {words.money(document['cost_usd'])}", style="bold")
+
+
+def document_text(document: Any, kind: str) -> str:
+    """A JSON artifact as text: its own text when it carries one, else `key: value` lines."""
+    if isinstance(document, dict):
+        for key in ("markdown", "text", "content", "body", kind):
+            if isinstance(document.get(key), str):
+                return str(document[key])
+    return "\n".join(_lines(document, "")) or "(empty)"
+
+
+def _lines(value: Any, indent: str) -> list[str]:
+    if isinstance(value, dict):
+        found: list[str] = []
+        for key, inner in value.items():
+            label = f"{indent}{str(key).replace('_', ' ')}:"
+            nested = isinstance(inner, (dict, list)) and inner
+            found += [label, *_lines(inner, indent + "  ")] if nested else [f"{label} {_value(inner)}"]
+        return found
+    if isinstance(value, list):
+        return [line for inner in value for line in _item(inner, indent)]
+    return [f"{indent}{_value(value)}"]
+
+
+def _item(inner: Any, indent: str) -> list[str]:
+    if isinstance(inner, dict) and not any(isinstance(part, (dict, list)) for part in inner.values()):
+        return [f"{indent}- " + ", ".join(f"{key} {_value(part)}" for key, part in inner.items())]
+    lines = _lines(inner, indent + "  ")
+    return [f"{indent}- {lines[0].strip()}", *lines[1:]] if lines else []
+
+
+def _value(value: Any) -> str:
+    return "-" if value in (None, "", [], {}) else str(value)[:_LONGEST_VALUE]

@@ -1,0 +1,82 @@
+"""The verbs of fpai in one table, made into a typer application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from executor.cli import exits, verbs_build, verbs_decide, verbs_host, verbs_read
+from executor.cli.session import AsJson, print_json
+from executor.cli.version import installed_version
+
+_WATCH, _READ, _DECIDE, _HOST = "Build", "Look", "Decide", "This machine"
+
+
+def make_app() -> typer.Typer:
+    """Put the verbs together."""
+    app = typer.Typer(
+        name="fpai",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog=exits.epilog(),
+        help="Say what you want built; a live, tested, registered service comes out.",
+    )
+    app.callback()(_root)
+    for panel, verbs in _VERBS.items():
+        for name, verb in verbs.items():
+            app.command(name, rich_help_panel=panel)(verb)
+    app.add_typer(verbs_host.config_app(), name="config", rich_help_panel=_HOST)
+    return app
+
+
+def version(as_json: AsJson = False) -> None:
+    """Print the version."""
+    if as_json:
+        print_json({"version": installed_version()})
+    else:
+        print(f"fpai {installed_version()}")
+
+
+_VERBS: dict[str, dict[str, Callable[..., None]]] = {
+    _WATCH: {"build": verbs_build.build, "watch": verbs_build.watch},
+    _READ: {
+        "status": verbs_read.status,
+        "logs": verbs_read.logs,
+        "list": verbs_read.list_builds,
+        "droplets": verbs_read.droplets,
+        "spec": verbs_read.spec,
+        "diff": verbs_read.diff,
+        "report": verbs_read.report,
+        "cost": verbs_read.cost,
+        "open": verbs_read.open_page,
+    },
+    _DECIDE: {
+        "approve": verbs_decide.approve,
+        "reject": verbs_decide.reject,
+        "revise": verbs_decide.revise,
+        "answer": verbs_decide.answer,
+        "budget": verbs_decide.budget,
+        "cancel": verbs_decide.cancel,
+        "retry": verbs_decide.retry,
+        "rollback": verbs_decide.rollback,
+    },
+    _HOST: {
+        "serve": verbs_host.serve,
+        "doctor": verbs_host.doctor,
+        "init": verbs_host.init,
+        "version": version,
+    },
+}
+
+
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+    ] = False,
+) -> None:
+    if show_version:
+        version()
+        raise typer.Exit

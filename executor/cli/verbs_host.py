@@ -1,0 +1,117 @@
+"""serve, doctor, init, config: what concerns this machine. The daemon's own modules load inside the verbs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from executor.cli import exits
+from executor.cli.exits import CliError
+from executor.cli.session import AsJson, Token, Url, print_json
+
+if TYPE_CHECKING:
+    from executor.settings import Configuration
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="executor.toml (FPAI_CONFIG, else the one here)."),
+]
+
+
+def serve(
+    config: Config = None,
+    host: Annotated[str | None, typer.Option("--host", help="Listen on this address.")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Listen on this port.")] = None,
+) -> None:
+    """Run the daemon."""
+    from executor.app import serve as run  # noqa: PLC0415 - the whole daemon
+
+    raise typer.Exit(run(config, host, port))
+
+
+def doctor(config: Config = None, url: Url = None, token: Token = None, as_json: AsJson = False) -> None:
+    """Check what is configured, what works, and say what to do about the rest."""
+    from executor.cli import doctor as examination  # noqa: PLC0415
+
+    checks = examination.examine(config, url, token)
+    if as_json:
+        print_json(examination.as_document(checks))
+    else:
+        examination.show(checks)
+    raise typer.Exit(examination.exit_code(checks))
+
+
+def init(
+    systemd: Annotated[
+        bool, typer.Option("--systemd", help="Install the daemon as a service (root).")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing executor.toml.")] = False,
+    root: Annotated[
+        Path, typer.Option("--root", metavar="DIR", help="With --systemd: install below DIR, for an image.")
+    ] = Path("/"),
+) -> None:
+    """Write an executor.toml with every key explained."""
+    from executor.cli import init as setup  # noqa: PLC0415
+
+    if systemd:
+        print("\n".join(setup.install_service(root, force=force)))
+        return
+    path = Path("executor.toml")
+    setup.write_config(path, force=force)
+    print(
+        f"Wrote {path}. Next:\n  fpai doctor\n  fpai serve\n"
+        '  fpai build "Build Analytics Engine for tracking metrics"'
+    )
+
+
+def config_app() -> typer.Typer:
+    """The two verbs below `fpai config`."""
+    app = typer.Typer(help="Show or check the configuration.", no_args_is_help=True)
+    app.command("show")(config_show)
+    app.command("check")(config_check)
+    return app
+
+
+def config_show(config: Config = None, as_json: AsJson = False) -> None:
+    """Print the configuration in force; secrets by name only."""
+    loaded = _load(config)
+    document = loaded.settings.model_dump(mode="json")
+    if document["server"]["token"]:
+        document["server"]["token"] = "[set]"  # noqa: S105 - says that there is one
+    present = sorted(name for name in loaded.secrets.values if loaded.secrets.get(name))
+    if as_json:
+        where = {"file": str(loaded.path) if loaded.path else None, "state_dir": str(loaded.state_dir)}
+        print_json({**where, "settings": document, "secrets": present})
+        return
+    print(f"# file: {loaded.path or 'none'}\n# state directory: {loaded.state_dir}")
+    print(f"# secrets present: {', '.join(present) or 'none'}")
+    for table, keys in document.items():
+        print(f"\n[{table}]")
+        for key, value in keys.items():
+            print(f"{key} = {_toml(value)}")
+
+
+def config_check(config: Config = None, as_json: AsJson = False) -> None:
+    """Check the configuration; exit 78 when it cannot be used."""
+    loaded = _load(config)
+    where = str(loaded.path) if loaded.path else "the defaults and FPAI_* variables"
+    if as_json:
+        print_json({"ok": True, "file": str(loaded.path) if loaded.path else None})
+    else:
+        print(f"The configuration is in order: {where}")
+
+
+def _load(config: Path | None) -> Configuration:
+    from executor.settings import ConfigurationError, load  # noqa: PLC0415 - pydantic
+
+    try:
+        return load(config)
+    except ConfigurationError as error:
+        raise CliError(error.message, hint=error.hint, exit_code=exits.CONFIGURATION) from error
+
+
+def _toml(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
