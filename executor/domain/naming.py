@@ -26,11 +26,11 @@ LONGEST_NAME = 40
 LONGEST_INTENT = 20_000
 # Root paths that every droplet serves, and the executor's own prefix; a droplet's prefix differs from all.
 RESERVED_NAMES = frozenset(
-    (
-        "health", "capabilities", "state", "dependencies", "message", "send", "executor", "docs", "redoc", "openapi",
-        "metrics", "static", "livez", "readyz", "app", "tests", "a", "login", "hooks",
-    )
-)  # fmt: skip
+    [
+        *("health", "capabilities", "state", "dependencies", "message", "send", "executor", "docs", "redoc"),
+        *("openapi", "metrics", "static", "livez", "readyz", "app", "tests", "a", "login", "hooks"),
+    ]
+)
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 _BUILD_ID = re.compile(r"build-(\d{1,18})-(" + _NAME.pattern + r")-(\d{8})-(\d{3,9})", re.ASCII)
 _EMPTY = BUILD_VERBS | FILLERS | FORM_NOUNS | LINKS

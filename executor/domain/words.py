@@ -6,12 +6,13 @@ import re
 import unicodedata
 
 
-def _set(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text as a set, for lists that are read more easily than quoted ones."""
     return frozenset(text.split())
 
 
 # Articles, pronouns, auxiliaries and polite fillers; a few of other languages, met in architects' sentences.
-FILLERS = _set(
+FILLERS = word_set(
     """
     a an the all any some each every this that these those my our your their its his her it i we you
     they me us please kindly fpai hey hi hello ok can could would should shall will must may might need
@@ -22,35 +23,38 @@ FILLERS = _set(
     los las uno una mir bitte por favor moi something anything someone everyone people
     """
 )
-BUILD_VERBS = _set(
+BUILD_VERBS = word_set(
     """
     build create make develop write implement design construct generate deploy launch provide code craft
     set up setup start add produce deliver cree creer crear crea construye haz erstelle baue bauen
     """
 )
 # What a service is called when the sentence names its form and not its subject.
-FORM_NOUNS = _set(
+FORM_NOUNS = word_set(
     """
     droplet droplets service services microservice microservices engine engines api apis app apps
     application applications system systems server servers backend backends tool tools platform
     platforms bot program software endpoint endpoints component module thing solution servicio dienst
     """
 )
-LINKS = _set(
+LINKS = word_set(
     """
     to for that which who whose where when while with without using via by from in on at of into onto
     over under through per as and or but nor if then than so because since until about after before
     between so within upon plus e g i ie eg etc de du des para pour fur fuer mit con avec und y et que
     """
 )
-_UNCOUNTED = _set(
+_UNCOUNTED = word_set(
     """
     series species news weather feedback inventory equipment software stock music
     """
 )
 _IRREGULAR = {"person": "people", "child": "children", "man": "men", "woman": "women", "mouse": "mice"}
 _SINGULAR_OF = {many: one for one, many in _IRREGULAR.items()}
-_S_BUT_SINGULAR = ("ss", "us", "is", "ics", "as")
+_S_BUT_SINGULAR = ("ss", "us", "is")
+_ONE = word_set(
+    "analytics physics mathematics economics politics logistics ethics statistics gas atlas canvas"
+)
 
 
 def fold(text: str) -> str:
@@ -79,7 +83,7 @@ def plural(word: str) -> str:
 
 def singular(word: str) -> str:
     """`categories` is category, `boxes` is box; what only looks like a plural stays (analytics, status)."""
-    if word in _UNCOUNTED or len(word) < 4:
+    if word in _UNCOUNTED or word in _ONE or len(word) < 4:
         return word
     if word in _SINGULAR_OF:
         return _SINGULAR_OF[word]
@@ -108,15 +112,14 @@ def _all_forms(verbs: str) -> frozenset[str]:
 KEEP_VERBS = _all_forms(
     """
     store track manage record list keep log save collect organize organise monitor maintain register
-    hold handle catalog catalogue archive count review submit accept receive serve remember capture
-    gather measure
+    handle catalog catalogue archive review submit accept receive remember capture gather measure
     """
-) | _set("kept held logging logged submitting submitted cataloging")
+) | word_set("kept logging logged submitting submitted cataloging")
 EDIT_VERBS = _all_forms(
     "create add update edit delete remove search browse read find show query publish share import reserve"
     " lend borrow rent sell buy assign"
-) | _set("booking posting planning scheduling rating getting lent sold bought")
-_DETERMINERS = _set("a an the my our your their its each every all new of")
+) | word_set("booking posting planning scheduling rating getting lent sold bought")
+_DETERMINERS = word_set("a an the my our your their its each every all new of")
 
 
 def is_verb(tokens: list[str], at: int, verbs: frozenset[str]) -> bool:
