@@ -111,7 +111,7 @@ STATEMENTS: Final = Statements(
 )
 ''')
 
-ROUTER = Template('''"""Create, list, read, replace, change and delete under /$path."""
+ROUTER = Template('''"""The operations under /$path."""
 
 from typing import Annotated, Final
 
@@ -161,7 +161,7 @@ async def create(
 ) -> Item[${model}Out]:
     """Store one; the Location header tells where it is."""
     row = await table.add(body.model_dump(mode="json", by_alias=True))
-    response.headers["Location"] = f"/$path/{row['id']}"
+    response.headers["Location"] = "/".join((router.prefix, str(row["id"])))
     return _found(row)
 
 

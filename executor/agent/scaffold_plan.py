@@ -32,6 +32,8 @@ RESERVED_PATHS = frozenset(
     }
 )
 OWN_COLUMNS = frozenset({"id", "created_at", "updated_at"})
+PLAIN_FIELD = re.compile(r"[a-z_][a-z0-9_]{0,39}")
+SECRET_FIELD = re.compile(r"password|passphrase|secret|api_key|token|credential")
 NOT_ATTRIBUTES = re.compile(r"_|model_|field_")
 
 
@@ -153,7 +155,11 @@ def _fields(
     planned: dict[str, PlannedField] = {}
     notes: list[str] = []
     for number, field in enumerate(resource.fields, start=1):
-        name = slug(field.name) or f"value_{number}"
+        name = field.name if PLAIN_FIELD.fullmatch(field.name) else slug(field.name) or f"value_{number}"
+        if name != field.name:
+            notes.append(f"`{module}.{name}`: the SPEC's name for it was not plain or too long.")
+        if SECRET_FIELD.search(name):
+            notes.append(f"`{module}.{name}`: it is stored as it was given; secrets must be encrypted first.")
         if name in OWN_COLUMNS:
             notes.append(f"`{module}.{name}`: the service sets it by itself, callers cannot.")
         elif name in planned:

@@ -25,7 +25,7 @@ from app.reports import Variant
 from app.runtime import Runtime, RuntimeDep
 
 
-def contract_router(variant: Variant) -> APIRouter:
+def _contract_router(variant: Variant) -> APIRouter:
     """Build the five endpoints.
 
     Args:
@@ -82,7 +82,7 @@ def _messages(request: Request, runtime: Runtime, variant: Variant) -> Messages:
     return Messages(runtime.settings, queries, runtime.client)
 
 
-def metrics_router() -> APIRouter:
+def _metrics_router() -> APIRouter:
     """Build the endpoint that Prometheus reads."""
     router = APIRouter(tags=["metrics"])
 
@@ -91,6 +91,11 @@ def metrics_router() -> APIRouter:
         return Response(reports.metrics(runtime), media_type="text/plain; version=0.0.4")
 
     return router
+
+
+ROOT_ROUTER = _contract_router("B")
+NAMED_ROUTER = _contract_router("A")
+METRICS_ROUTER = _metrics_router()
 
 
 def open_paths(identity: Identity) -> frozenset[str]:

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from app.auth import AuthMiddleware
 from app.config import Settings
-from app.contract import contract_router, metrics_router, open_paths
+from app.contract import METRICS_ROUTER, NAMED_ROUTER, ROOT_ROUTER, open_paths
 from app.errors import install_error_handlers
 from app.identity import Identity, load_identity
 from app.middleware import LimitsMiddleware, RequestContextMiddleware
@@ -52,9 +52,9 @@ def create_app(
 
 
 def _include_routers(app: FastAPI, identity: Identity) -> None:
-    app.include_router(contract_router("B"))
-    app.include_router(contract_router("A"), prefix=f"/{identity.name}")
-    app.include_router(metrics_router())
+    app.include_router(ROOT_ROUTER)
+    app.include_router(NAMED_ROUTER, prefix=f"/{identity.name}")
+    app.include_router(METRICS_ROUTER)
     for router in find_routers():
         app.include_router(router)
 
