@@ -62,7 +62,7 @@ async def prove_walls(sandbox: Sandbox, places: Places) -> None:
     finally:
         canary.unlink(missing_ok=True)
         await remove_tree(workspace)
-    failed = [word for word in _PROVEN if word not in result.output.split()]
+    failed = [word for word in _PROVEN if word not in result.output.splitlines()]
     if failed or result.exit_code != 0:
         raise Permanent(
             f"The sandbox's self-test failed at {', '.join(failed) or 'its end'}: {result.output[-400:]}",

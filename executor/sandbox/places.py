@@ -47,17 +47,17 @@ class Places:
     @property
     def venvs(self) -> Path:
         """Venvs by digest: written by the daemon, read by everyone behind the walls."""
-        return self._directory(self._below("venvs"), _READABLE)
+        return self._below("venvs", _READABLE)
 
     @property
     def caches(self) -> Path:
         """The package resolver's home and cache: the daemon's alone."""
-        return self._directory(self._below("caches"), _MINE)
+        return self._below("caches", _MINE)
 
     @property
     def launches(self) -> Path:
         """One note for each release that a service manager is to start."""
-        return self._directory(self._below("launch"), _MINE)
+        return self._below("launch", _MINE)
 
     @property
     def sockets(self) -> Path:
@@ -66,7 +66,7 @@ class Places:
         if len(str(here)) > _LONGEST_SOCKET_ROOT:
             here = Path(tempfile.gettempdir()) / f"fpai-{self.uid}-{_digest(self.root)}"
             return _refuse_foreign(self._directory(here, _PASSAGE), self.uid)
-        return self._directory(self._below("sockets"), _PASSAGE)
+        return self._below("sockets")
 
     def workspace(self, build_id: str) -> Path:
         """Return the directory in which one build's files are written and run, made on first use."""
@@ -98,9 +98,9 @@ class Places:
         real = path.resolve()
         return real.is_relative_to(self.root.resolve()) or real.is_relative_to(self.sockets.resolve())
 
-    def _below(self, name: str) -> Path:
+    def _below(self, name: str, mode: int = _PASSAGE) -> Path:
         self._directory(self.root, _PASSAGE)
-        return self._directory(self.root / name, _PASSAGE)
+        return self._directory(self.root / name, mode)
 
     def _fresh(self, parent: Path, prefix: str) -> Path:
         made = Path(tempfile.mkdtemp(prefix=f"{safe_name(prefix)}-", dir=parent))

@@ -13,7 +13,7 @@ from executor.errors import ReleaseAtFault
 _REQUIREMENT = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]*\s*"  # a name
     r"(\[[A-Za-z0-9._,\s-]*\]\s*)?"  # extras
-    r"([<>=!~][^@;#]*?)?\s*"  # versions
+    r"([<>=!~][0-9A-Za-z.*+!,<>=~_ \t]*?)?\s*"  # versions
     r"(;[^#]*?)?"  # a marker
     r"(\s+--hash[= ](sha256|sha384|sha512):[0-9a-fA-F]+)*"
 )

@@ -140,6 +140,7 @@ def _sweep(venvs: Path) -> None:
 
 def _settle(venv: Path, place: Path) -> None:
     """Put a finished venv in its place, its bytes on disk first: a power cut must not leave it hollow."""
+    (venv / ".lock").unlink(missing_ok=True)  # uv leaves it writable by everyone
     os.sync()
     try:
         venv.rename(place)

@@ -1,8 +1,8 @@
 """What `fpai-release@.service` runs, as root: `python -m executor.targets.unit LAUNCHES RELEASE_ID`.
 
 It trusts the note in LAUNCHES only as far as its types: uid, binds and command follow from this program, the
-daemon's user can choose none of them. Whatever root writes lies in the unit's own $STATE_DIRECTORY; the paths of
-the note are opened by bubblewrap after the change of uid, so they show nothing that uid could not read.
+daemon's user can choose none of them. Whatever root writes lies in the unit's own $STATE_DIRECTORY; the paths
+of the note are opened by bubblewrap after the change of uid, so they show nothing that uid could not read.
 """
 
 from __future__ import annotations

@@ -1,0 +1,103 @@
+"""Keeps live releases live: adopts those that outlived the daemon, starts again what a reboot ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import aiohttp
+import structlog
+
+from executor.errors import ExecutorError
+from executor.sandbox.places import Places
+from executor.store.droplets import Droplets, ReleaseRow
+from executor.targets.base import Release, Target
+
+log = structlog.get_logger(__name__)
+_PROBE_SECONDS = 3.0
+_LARGEST_BODY = 64 << 10
+
+
+def kept_release(row: ReleaseRow, droplet_name: str, places: Places, env: Mapping[str, str]) -> Release:
+    """A release whose files the target still has, so that it starts again without a source."""
+    source = places.release(droplet_name, row.id) / "source"
+    return Release(
+        id=row.id,
+        build_id=row.build_id,
+        droplet_id=row.droplet_id,
+        droplet_name=droplet_name,
+        version=row.version,
+        commit=row.commit_hash,
+        source=source,
+        requirements=source / "requirements.txt",
+        env=dict(env),
+    )
+
+
+class ReleaseKeeper:
+    """Looks at every live release each `interval` seconds; `health` is what it saw last."""
+
+    def __init__(
+        self,
+        *,
+        droplets: Droplets,
+        target: Target,
+        places: Places,
+        env: Mapping[str, str],
+        session: aiohttp.ClientSession,
+        clock: Callable[[], float],
+        interval: float = 15.0,
+    ) -> None:
+        self._droplets = droplets
+        self._target = target
+        self._places = places
+        self._env = env
+        self._session = session
+        self._clock = clock
+        self._interval = interval
+        self.health: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Look after the releases until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except ExecutorError as error:
+                log.warning("keeper_failed", reason=error.message)
+            await asyncio.sleep(self._interval)
+
+    async def look(self) -> None:
+        """Look once at every live release."""
+        names = {int(d["id"]): str(d["name"]) for d in await self._droplets.all()}
+        live = await self._droplets.live_releases()
+        for gone in set(self.health) - {row.id for row in live}:
+            del self.health[gone]
+        for row in live:
+            if not await self._target.alive(row.handle):
+                await self._start_again(row, names[row.droplet_id])
+            self.health[row.id] = await self._probe(row)
+
+    async def _start_again(self, row: ReleaseRow, name: str) -> None:
+        log.info("release_restarting", release=row.id, droplet=name)
+        release = kept_release(row, name, self._places, self._env)
+        try:
+            running = await self._target.start(release)
+            await self._target.prove(running, release)
+        except ExecutorError as error:
+            log.error("release_down", release=row.id, reason=str(error))
+            return
+        moved = replace(row, url=running.url, handle=running.handle, updated_at=self._clock())
+        await self._droplets.relocate(moved)
+        log.info("release_restarted", release=row.id, url=running.url)
+
+    async def _probe(self, row: ReleaseRow) -> str:
+        current = await self._droplets.release(row.id)
+        url = current.url if current else row.url
+        timeout = aiohttp.ClientTimeout(total=_PROBE_SECONDS)
+        try:
+            async with self._session.get(f"{url}/health", timeout=timeout, allow_redirects=False) as answer:
+                await answer.content.read(_LARGEST_BODY)
+                return "active" if answer.status == 200 else "error"
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return "unreachable"
