@@ -296,7 +296,7 @@ def _store_parts(resource: PlannedResource) -> dict[str, str]:
         "names": _joined(f'"{field.name}"' for field in fields),
         "marks": ", ".join("?" for _ in range(len(fields) + 2)),
         "assignments": _joined(f'"{field.name}" = ?' for field in fields),
-        "columns": _broken(f'"{field.name}"' for field in fields),
+        "columns": _tuple_body([f'"{field.name}"' for field in fields]),
     }
 
 
@@ -304,7 +304,10 @@ def _joined(parts: Iterable[str]) -> str:
     return "".join(f",\n        {part}" for part in parts)
 
 
-def _broken(parts: Iterable[str]) -> str:
+def _tuple_body(parts: list[str]) -> str:
+    if len(parts) == 1:
+        # The one comma that the formatter does not break a line at.
+        return f"{parts[0]},"
     text = "".join(f"\n        {part}," for part in parts)
     return f"{text}\n    " if text else ""
 

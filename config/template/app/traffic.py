@@ -100,5 +100,5 @@ def memory_mb() -> float:
 
 
 def cpu_percent(uptime_seconds: float) -> float:
-    """Return the mean processor use since the start, in percent of one core."""
-    return round(100 * time.process_time() / max(uptime_seconds, 1.0), 2)
+    """Return the mean processor use since the start, in percent of one core, at most 100."""
+    return round(min(100.0, 100 * time.process_time() / max(uptime_seconds, 1.0)), 2)
