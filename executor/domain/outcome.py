@@ -23,12 +23,16 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The step is complete. `facts` join the build's; `artifacts` and `events` share its checkpoint."""
+    """The step is complete. `facts` join the build's; `artifacts` and `events` share its checkpoint.
+
+    `droplet_id` is set by step 1 alone, when the number that the executor chose turned out to be taken.
+    """
 
     message: str
     facts: Mapping[str, Any] = field(default_factory=dict)
     artifacts: tuple[Artifact, ...] = ()
     events: tuple[NewEvent, ...] = ()
+    droplet_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

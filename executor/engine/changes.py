@@ -45,6 +45,8 @@ def step_done(build: Build, outcome: Done, now: float) -> Change:
     behind, seconds = _behind(build, now)
     updates = begin_step(_with_facts(build, outcome.facts), build.step + 1, now)
     updates |= {"completed": behind, "working_seconds": build.working_seconds + seconds, **_calm()}
+    if outcome.droplet_id is not None:
+        updates["droplet_id"] = outcome.droplet_id
     events = (
         *outcome.events,
         _step_completed(build, outcome, seconds),

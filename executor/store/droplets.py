@@ -64,6 +64,23 @@ class Droplets:
 
         await self._database.write(write)
 
+    async def relocate(self, release: ReleaseRow) -> None:
+        """A live release runs at another address now; nothing happens if it is live no longer."""
+        handle = json.dumps(dict(release.handle))
+
+        def write(c: sqlite3.Connection) -> None:
+            values = (release.url, handle, release.updated_at, release.id)
+            c.execute(
+                "UPDATE releases SET url = ?, handle = ?, updated_at = ? WHERE id = ? AND state = 'live'",
+                values,
+            )
+            c.execute(
+                "UPDATE droplets SET url = ?, updated_at = ? WHERE release_id = ?",
+                (release.url, release.updated_at, release.id),
+            )
+
+        await self._database.write(write)
+
     async def withdraw(self, droplet_id: int, release_id: str, now: float) -> None:
         """Mark a release withdrawn; the droplet has no live release unless another is switched in."""
 

@@ -137,3 +137,8 @@ CREATE TABLE releases (
     updated_at   REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX releases_of_droplet ON releases (droplet_id, created_at DESC);
+
+CREATE TABLE heartbeat (  -- the watchdog's proof that the database takes writes
+    id  INTEGER PRIMARY KEY CHECK (id = 1),
+    at  REAL NOT NULL
+);

@@ -1,0 +1,223 @@
+"""The daemon as a process: lock, socket, server, signals, systemd, exit codes (interfaces.md, CLI)."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+import structlog
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+
+from executor import __version__
+from executor.assembly import Daemon, assembled
+from executor.engine.requests import SubmitRequest
+from executor.errors import ExecutorError, Unavailable
+from executor.logs import Redactor, configure
+from executor.sd_notify import Notifier
+from executor.settings import Configuration, ConfigurationError, load
+from executor.state_lock import StateHeld, StateLock, StateNotWritable
+from executor.store.database import Database
+from executor.store.migrate import NewerSchema
+from executor.web.api import Api, Dependency
+from executor.web.app import create_app
+from executor.web.listener import CheckedConnection
+
+log = structlog.get_logger(__name__)
+OK, PORT_TAKEN, NOT_WRITABLE, HELD, BAD_CONFIGURATION = 0, 69, 73, 75, 78
+_GRACE_SECONDS = 4
+_STATUS_SECONDS = 10.0
+"""A drain checkpoints and exits within 10 s (trust.md, R9); open connections get less than half of it."""
+
+
+class ListenRefused(ExecutorError):
+    """The address is taken (exit code 69)."""
+
+    code = "PORT_TAKEN"
+
+
+_EXIT_CODES: tuple[tuple[type[ExecutorError], int], ...] = (
+    (ListenRefused, PORT_TAKEN),
+    (StateNotWritable, NOT_WRITABLE),
+    (Unavailable, NOT_WRITABLE),
+    (StateHeld, HELD),
+    (ConfigurationError, BAD_CONFIGURATION),
+    (NewerSchema, BAD_CONFIGURATION),
+)
+
+
+def serve(config: Path | None = None, host: str | None = None, port: int | None = None) -> int:
+    """Run the daemon until SIGTERM or SIGINT; returns the exit code.
+
+    0 after a drain, 69 when the port is taken, 73 when the state directory cannot be written, 75 when
+    another daemon holds it, 78 for a configuration that cannot be used.
+    """
+    environ = dict(os.environ)
+    if host:
+        environ["FPAI_SERVER__HOST"] = host
+    if port is not None:
+        environ["FPAI_SERVER__PORT"] = str(port)
+    try:
+        configuration = load(config, environ)
+        redactor = configure((*configuration.secrets.values.values(), configuration.settings.server.token))
+        with StateLock(configuration.state_dir, configuration.base_url):
+            listener = _listen(configuration)
+            return _run(configuration, redactor, listener)
+    except ExecutorError as error:
+        print(f"fpai serve: {error}", file=sys.stderr)
+        return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
+
+
+def _listen(configuration: Configuration) -> socket.socket:
+    server = configuration.settings.server
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((server.host, server.port))
+    except OSError as error:
+        listener.close()
+        reason = "is taken by another program" if error.errno == errno.EADDRINUSE else str(error.strerror)
+        raise ListenRefused(
+            f"{server.host}:{server.port} {reason}.",
+            hint="Stop that program, or choose another [server] port (FPAI_SERVER__PORT).",
+        ) from error
+    listener.listen(2048)
+    listener.setblocking(False)
+    return listener
+
+
+def _run(configuration: Configuration, redactor: Redactor, listener: socket.socket) -> int:
+    # uvicorn raises the signal again once it has shut down; a drained daemon exits with 0 instead.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ignore)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(configuration, redactor, listener))
+
+
+async def _serve(configuration: Configuration, redactor: Redactor, listener: socket.socket) -> int:
+    notifier = Notifier(os.environ)
+    async with assembled(configuration, redactor.text) as daemon:
+        api = _api(configuration, daemon)
+        server = _Server(_server_config(create_app(api)), daemon, api)
+        ticker = asyncio.create_task(_tell_systemd(notifier, daemon))
+        log.info(
+            "ready",
+            version=__version__,
+            url=configuration.base_url,
+            state_dir=str(configuration.state_dir),
+            sqlite=sqlite3.sqlite_version,
+            sandbox=daemon.sandbox.kind,
+        )
+        await server.serve(sockets=[listener])
+        notifier.send(STOPPING="1", STATUS="draining")
+        ticker.cancel()
+    log.info("stopped")
+    return OK
+
+
+def _api(configuration: Configuration, daemon: Daemon) -> Api:
+    return Api(
+        commands=daemon.commands,
+        submit_request=SubmitRequest,
+        store=daemon.store,
+        bus=daemon.bus,
+        live=daemon.live,
+        settings=configuration.settings,
+        base_url=configuration.base_url,
+        version=__version__,
+        started_at=time.time(),
+        health_of=lambda release: daemon.keeper.health.get(release, "unknown"),
+        dependencies=lambda: _dependencies(configuration, daemon),
+    )
+
+
+def _dependencies(configuration: Configuration, daemon: Daemon) -> tuple[Dependency, ...]:
+    walls = "unavailable" if daemon.sandbox.kind == "none" else "available"
+    found = [Dependency("sandbox", "local", walls, impact="builds stop at the Verifier", required=True)]
+    if daemon.registry is not None:
+        found.append(
+            Dependency(
+                "registry",
+                "http",
+                daemon.registry.status,
+                host=configuration.settings.registry.url,
+                impact="builds wait at step 7 until it is back",
+            )
+        )
+    return tuple(found)
+
+
+def _server_config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=CheckedConnection,
+        ws="websockets-sansio",
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        ws_ping_interval=20.0,
+        ws_ping_timeout=20.0,
+        ws_max_size=64 << 10,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Not ready from the moment of the signal on, before any connection is closed."""
+
+    def __init__(self, config: uvicorn.Config, daemon: Daemon, api: Api) -> None:
+        super().__init__(config)
+        self._daemon = daemon
+        self._api = api
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Called in the loop's own thread when SIGTERM or SIGINT arrives."""
+        self._daemon.live.draining = True
+        self._api.watchers.nudge()
+        super().handle_exit(sig, frame)
+
+
+async def _tell_systemd(notifier: Notifier, daemon: Daemon) -> None:
+    """READY, then a status line and watchdog pings; a ping proves the loop and a database write."""
+    notifier.send(READY="1", STATUS="ready")
+    while True:
+        await asyncio.sleep(min(notifier.ping_seconds or _STATUS_SECONDS, _STATUS_SECONDS))
+        counts = daemon.scheduler.counts()
+        status = ", ".join(f"{number} {word}" for word, number in counts.items())
+        fields = {"STATUS": status}
+        if notifier.ping_seconds and await _database_writes(daemon.store.database):
+            fields["WATCHDOG"] = "1"
+        notifier.send(**fields)
+
+
+async def _database_writes(database: Database) -> bool:
+    now = time.time()
+    try:
+        await database.write(
+            lambda c: (
+                c.execute(
+                    "INSERT INTO heartbeat VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET at = excluded.at",
+                    (now,),
+                )
+                and None
+            )
+        )
+    except Unavailable as error:
+        log.warning("watchdog_write_failed", reason=error.message)
+        # A full disk is waited out, not restarted away: the loop lives, so the ping is deserved.
+    return True
+
+
+def _ignore(_: int, __: FrameType | None) -> None:
+    return None

@@ -1,0 +1,267 @@
+"""Builds the daemon's parts from its configuration, in order, and ends them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import structlog
+
+from executor.adapters.fp_tools import FpTools
+from executor.adapters.git import Git
+from executor.adapters.registry import CoreRegistry, Registry
+from executor.adapters.registry_cache import RegistryCache
+from executor.checks.verifier import Verifier
+from executor.domain.build import Build
+from executor.domain.estimate import DEFAULT_SECONDS, Estimator
+from executor.domain.retry import RetryPolicy
+from executor.domain.step import Step
+from executor.engine.bus import Bus
+from executor.engine.commands import Commands
+from executor.engine.decisions import Decisions
+from executor.engine.identity import Known
+from executor.engine.intake import Defaults, Intake
+from executor.engine.live import Live
+from executor.engine.machine import Lifecycle
+from executor.engine.runner import Limits, Runner
+from executor.engine.scheduler import Scheduler
+from executor.errors import Permanent
+from executor.sandbox.base import Limits as SandboxLimits
+from executor.sandbox.base import Sandbox
+from executor.sandbox.cgroups import Cgroups
+from executor.sandbox.choose import choose_sandbox
+from executor.sandbox.leftovers import sweep_leftovers
+from executor.sandbox.places import Places
+from executor.sandbox.refusing import RefusingSandbox
+from executor.sandbox.venv import VenvCache, find_uv
+from executor.settings import Configuration
+from executor.steps.build import ScaffoldBuildStep
+from executor.steps.deploy import DeployStep
+from executor.steps.intent import IntentStep
+from executor.steps.package import PackageStep
+from executor.steps.register import RegisterStep
+from executor.steps.report import ReportStep
+from executor.steps.spec import SpecStep, preview
+from executor.steps.verify import Verifies, VerifyStep
+from executor.steps.withdraw import WithdrawRelease
+from executor.store.store import Store
+from executor.targets.base import Target
+from executor.targets.keeper import ReleaseKeeper
+from executor.targets.process import ProcessTarget
+from executor.targets.systemd import choose_launcher
+
+log = structlog.get_logger(__name__)
+RELEASE_ENV = {"ENVIRONMENT": "production", "LOG_LEVEL": "INFO"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The parts that touch the world beyond the state directory."""
+
+    places: Places
+    sandbox: Sandbox
+    verifier: Verifies
+    target: Target
+    registry: Registry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """Everything that runs, for the web layer to serve."""
+
+    configuration: Configuration
+    store: Store
+    bus: Bus
+    live: Live
+    commands: Commands
+    scheduler: Scheduler
+    keeper: ReleaseKeeper
+    sandbox: Sandbox
+    registry: RegistryCache | None
+
+
+@asynccontextmanager
+async def assembled(
+    configuration: Configuration,
+    redact: Callable[[str], str],
+    outside: Callable[[aiohttp.ClientSession], Coroutine[Any, Any, Outside]] | None = None,
+    clock: Callable[[], float] = time.time,
+) -> AsyncIterator[Daemon]:
+    """Run the engine while the context is open; leaving it drains. `outside` replaces the real world."""
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        world = await (outside(session) if outside else real_world(configuration, session))
+        await sweep_leftovers(world.places)
+        store = await Store.open(configuration.state_dir, redact)
+        stack.push_async_callback(store.close)
+        daemon = _engine(configuration, store, world, session, clock)
+        daemon.live.estimator.learn_all(await store.builds.history())
+        unfinished = await daemon.scheduler.load()
+        if unfinished:
+            log.info("builds_picked_up", count=unfinished)
+        background: list[Coroutine[Any, Any, None]] = [daemon.scheduler.run(), daemon.keeper.run()]
+        if daemon.registry is not None:
+            background.append(daemon.registry.run())
+        for work in background:
+            task = asyncio.create_task(work)
+            stack.push_async_callback(_end, task)
+        stack.push_async_callback(_drain, daemon)
+        yield daemon
+
+
+async def real_world(configuration: Configuration, session: aiohttp.ClientSession) -> Outside:
+    """The sandbox, the Verifier, the target and the registry of this configuration."""
+    settings = configuration.settings
+    places = Places.of(configuration.state_dir)
+    sandbox = await _sandbox(settings.sandbox.kind, places)
+    venvs = VenvCache(places, find_uv())
+    launcher = choose_launcher(places, await asyncio.to_thread(Cgroups.discover))
+    target = ProcessTarget(
+        places,
+        venvs,
+        launcher,
+        host=settings.deploy.host,
+        port_range=settings.deploy.port_range,
+        probes=settings.deploy.probes,
+        deadline=settings.deploy.timeout,
+    )
+    limits = SandboxLimits(
+        memory_bytes=settings.sandbox.memory,
+        pids=settings.sandbox.pids,
+        wall_seconds=settings.sandbox.timeout,
+    )
+    registry: Registry | None = None
+    if settings.registry.url:
+        token = configuration.secrets.get("REGISTRY_TOKEN") or None
+        registry = CoreRegistry(session, settings.registry.url, token)
+    verifier = Verifier(sandbox=sandbox, venvs=venvs, places=places, limits=limits)
+    return Outside(places, sandbox, verifier, target, registry)
+
+
+async def _sandbox(kind: str, places: Places) -> Sandbox:
+    try:
+        sandbox = await choose_sandbox(kind, places)
+    except Permanent as refusal:
+        log.error("no_walls", reason=str(refusal))
+        return RefusingSandbox(refusal)
+    if sandbox.kind == "unsafe":
+        log.warning("unsafe_sandbox", reason="model-written code runs without walls, as configured")
+    return sandbox
+
+
+def _engine(
+    configuration: Configuration,
+    store: Store,
+    world: Outside,
+    session: aiohttp.ClientSession,
+    clock: Callable[[], float],
+) -> Daemon:
+    settings = configuration.settings
+    bus = Bus()
+    estimator = Estimator(DEFAULT_SECONDS["scaffold"])
+    live = Live(estimator, clock)
+
+    def noted(build: Build) -> None:
+        scheduler.note(build)
+
+    lifecycle = Lifecycle(store.builds, bus, estimator, clock, noted)
+    runner = Runner(
+        lifecycle=lifecycle,
+        store=store,
+        live=live,
+        steps={step.number: step for step in _steps(configuration, store, world)},
+        withdrawal=_withdrawal(configuration, store, world),
+        limits=Limits(settings.builds.deadline, RetryPolicy(patience=settings.model.patience)),
+    )
+    scheduler = Scheduler(store, runner, lifecycle, clock, settings.builds.max_concurrent)
+    live.counts = scheduler.counts
+    cache = RegistryCache(world.registry) if world.registry is not None else None
+    intake = Intake(
+        store=store,
+        bus=bus,
+        live=live,
+        lifecycle=lifecycle,
+        scheduler=scheduler,
+        defaults=Defaults(
+            own_id=settings.server.droplet_id,
+            approval_mode=settings.builds.approval_mode,
+            target=settings.deploy.target,
+            max_queued=settings.builds.max_queued,
+            has_model=False,
+            port=settings.deploy.port_range[0],
+        ),
+        registered=lambda: _registered(cache),
+        preview=preview,
+    )
+    commands = Commands(
+        store=store,
+        live=live,
+        lifecycle=lifecycle,
+        scheduler=scheduler,
+        intake=intake,
+        decisions=Decisions(store, live, lifecycle, has_model=False),
+    )
+    keeper = ReleaseKeeper(
+        droplets=store.droplets,
+        target=world.target,
+        places=world.places,
+        env=RELEASE_ENV,
+        session=session,
+        clock=clock,
+    )
+    return Daemon(configuration, store, bus, live, commands, scheduler, keeper, world.sandbox, cache)
+
+
+def _steps(configuration: Configuration, store: Store, world: Outside) -> Sequence[Step]:
+    settings = configuration.settings
+    git, repositories, places = Git(), _repositories(configuration), world.places
+    fp_tools = FpTools(Path(settings.spec.fp_tools)) if settings.spec.fp_tools else None
+    return (
+        IntentStep(store.droplets, world.registry, settings.server.droplet_id, settings.deploy.port_range),
+        SpecStep(git, repositories, places, fp_tools, settings.spec.min_score),
+        PackageStep(git, repositories, places),
+        ScaffoldBuildStep(git, repositories, places),
+        VerifyStep(git, repositories, places, world.verifier),
+        DeployStep(
+            git, repositories, places, world.target, store.droplets, RELEASE_ENV, settings.deploy.keep
+        ),
+        RegisterStep(world.registry),
+        ReportStep(configuration.base_url),
+    )
+
+
+def _withdrawal(configuration: Configuration, store: Store, world: Outside) -> WithdrawRelease:
+    return WithdrawRelease(
+        git=Git(),
+        repositories=_repositories(configuration),
+        places=world.places,
+        target=world.target,
+        droplets=store.droplets,
+        registry=world.registry,
+        release_env=RELEASE_ENV,
+    )
+
+
+def _repositories(configuration: Configuration) -> Path:
+    return configuration.state_dir / "repositories"
+
+
+def _registered(cache: RegistryCache | None) -> list[Known]:
+    return [Known(e.id, e.name, ours=e.ours) for e in cache.entries] if cache else []
+
+
+async def _drain(daemon: Daemon) -> None:
+    daemon.live.draining = True
+    await daemon.scheduler.stop()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

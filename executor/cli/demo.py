@@ -1,0 +1,81 @@
+"""`make demo`: start the daemon if none runs, take one intent to a live service, print its address."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from executor.cli.address import find
+from executor.cli.client import Daemon
+from executor.cli.exits import CliError
+
+_READY_SECONDS = 30.0
+_LOG = Path(".executor") / "daemon.log"
+
+
+def main(intent: str) -> int:
+    """Run the demo; returns the exit code of `fpai build`, or 1 when the daemon does not come up."""
+    begun = time.monotonic()
+    daemon = Daemon(find(None, None), timeout=5.0)
+    if not _answers(daemon) and not _start(daemon):
+        return 1
+    build = subprocess.run(
+        [sys.executable, "-m", "executor.cli.main", "build", intent, "--auto-approve", "--watch"], check=False
+    )
+    if build.returncode != 0:
+        return build.returncode
+    newest = daemon.get("/executor/builds", limit=1).json()[0]
+    status = daemon.get(f"/executor/builds/{newest['build_id']}/status").json()
+    _show(status, time.monotonic() - begun)
+    return 0
+
+
+def _answers(daemon: Daemon) -> bool:
+    try:
+        daemon.get("/readyz")
+    except CliError:
+        return False
+    return True
+
+
+def _start(daemon: Daemon) -> bool:
+    _LOG.parent.mkdir(mode=0o700, exist_ok=True)
+    with _LOG.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "executor"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    until = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        if _answers(daemon):
+            print(f"The daemon runs at {daemon.address.url} (log: {_LOG}, stop it with `make stop`).")
+            return True
+        time.sleep(0.1)
+    print(f"The daemon did not start; the end of {_LOG}:", file=sys.stderr)
+    print("\n".join(_LOG.read_text(errors="replace").splitlines()[-15:]), file=sys.stderr)
+    return False
+
+
+def _show(status: dict[str, object], seconds: float) -> None:
+    url = str(status["deployment_url"])
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:  # noqa: S310 - an http address of ours
+            health = json.load(answer)
+    except (OSError, ValueError, urllib.error.URLError) as error:
+        health = {"status": f"no answer: {error}"}
+    print()
+    print(f"  {status['droplet_name']} (droplet {status['droplet_id']}) is live at {url}")
+    print(f"  {url}/health says: {health.get('status')}, release {health.get('release', '?')}")
+    print(f"  from intent to live service in {seconds:.1f} s")
+    print(f"  the build's page: {status['web_url']}")
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    sys.exit(main(sys.argv[1]))

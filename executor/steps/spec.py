@@ -1,0 +1,97 @@
+"""Step 2, SPEC Generation: from the intent to a SPEC in the ecosystem's form, scored before it passes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from executor.adapters.fp_tools import FpTools
+from executor.adapters.git import Git
+from executor.domain.droplet import DropletIdentity
+from executor.domain.outcome import Artifact, Done, Outcome
+from executor.domain.spec import Resource, SpecScore
+from executor.domain.spec_reader import read_resources
+from executor.domain.spec_score import score_spec
+from executor.domain.spec_writer import SpecRequest, write_spec
+from executor.domain.step import StepContext
+from executor.errors import Permanent
+from executor.sandbox.ownership import remove_tree
+from executor.sandbox.places import Places
+from executor.steps.shared import identity_of, repository_of
+
+SPEC_FILE = "docs/SPEC.md"
+
+
+@dataclass(frozen=True, slots=True)
+class SpecStep:
+    """Writes by rule; with fp-tools configured, its draft is enriched to the same form."""
+
+    git: Git
+    repositories: Path
+    places: Places
+    fp_tools: FpTools | None
+    min_score: float
+    number: int = 2
+
+    async def run(self, context: StepContext) -> Outcome:
+        """Write and score. Raises Permanent when the score stays below `[spec] min_score`."""
+        build = context.build
+        draft = await self._draft(context)
+        context.progress("writing the SPEC", 0.5)
+        request = SpecRequest(
+            identity=identity_of(build),
+            intent=build.intent,
+            previous_resources=await self._previous(context),
+            draft=draft,
+        )
+        spec = write_spec(request)
+        score = score_spec(spec)
+        refuse_weak(score, self.min_score)
+        resources = read_resources(spec)
+        names = ", ".join(r.plural for r in resources) or "none"
+        context.log(f"SPEC of {len(spec)} characters, score {score.overall:g}; resources: {names}.")
+        meta = {"score": score.overall, "valid": score.valid, "fp_tools": bool(draft)}
+        facts = {"spec_score": score.overall, "resources": [r.plural for r in resources]}
+        return Done(
+            f"SPEC written, score {score.overall:g} of 100; it serves {names}.",
+            facts,
+            (Artifact("spec", spec, meta),),
+        )
+
+    async def _draft(self, context: StepContext) -> str:
+        if self.fp_tools is None:
+            return ""
+        context.progress("asking fp-tools for a draft", 0.1)
+        directory = self.places.scratch("fp-tools")
+        try:
+            return await self.fp_tools.spec(context.build.droplet_id, context.build.intent, directory)
+        finally:
+            await remove_tree(directory)
+
+    async def _previous(self, context: StepContext) -> tuple[Resource, ...]:
+        """The resources of the release that this one starts from; a release never drops what is served."""
+        base = context.build.facts.get("base_commit")
+        if not base:
+            return ()
+        repository = repository_of(self.repositories, context.build)
+        return read_resources(await self.git.show(repository, str(base), SPEC_FILE))
+
+
+def refuse_weak(score: SpecScore, min_score: float) -> None:
+    """Raise Permanent for a SPEC that has errors or fewer points than asked for."""
+    if score.valid and score.overall >= min_score:
+        return
+    problems = "; ".join((*score.errors, *score.recommendations)) or "its sections are too short"
+    raise Permanent(
+        f"The SPEC has {score.overall:g} points and needs {min_score:g}: {problems}.",
+        hint="Say more in the intent, or lower [spec] min_score.",
+        code="SPEC_TOO_WEAK",
+    )
+
+
+def preview(intent: str, identity: DropletIdentity) -> dict[str, Any]:
+    """The SPEC and its score for a dry run; nothing is stored."""
+    spec = write_spec(SpecRequest(identity=identity, intent=intent))
+    score = score_spec(spec)
+    return {"spec": spec, "spec_score": score.overall, "spec_points": asdict(score)}

@@ -1,0 +1,106 @@
+"""Taking a release back: the one before serves again, or nothing of the droplet is left running."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from executor.adapters.git import Git
+from executor.adapters.registry import Registry, RegistryEntry
+from executor.domain.outcome import Done, Outcome
+from executor.domain.step import StepContext
+from executor.errors import ExecutorError
+from executor.sandbox.places import Places
+from executor.steps.deploy import release_of
+from executor.steps.shared import RELEASED, repository_of
+from executor.store.droplets import Droplets, ReleaseRow
+from executor.targets.base import Running, Target
+from executor.targets.keeper import kept_release
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawRelease:
+    """Runs for a rollback, for a rejected review and for a cancel after deploying."""
+
+    git: Git
+    repositories: Path
+    places: Places
+    target: Target
+    droplets: Droplets
+    registry: Registry | None
+    release_env: Mapping[str, str]
+
+    async def run(self, context: StepContext) -> Outcome:
+        """Put the newest earlier release back if there is one, then stop this build's."""
+        build = context.build
+        release_id = str(build.facts["deploying"])
+        live = await self.droplets.live(build.droplet_id)
+        back: ReleaseRow | None = None
+        if live is not None and live.id == release_id:
+            context.progress("putting the earlier release back")
+            back = await self._put_back(context, release_id)
+            await self._tell_registry(context, back)
+        if live is not None and live.id != release_id:
+            back = live
+        await self._stop(context, release_id)
+        await self.droplets.withdraw(build.droplet_id, release_id, context.now())
+        serves = (
+            f"Release {back.id} serves at {back.url}." if back else "No release of this droplet runs now."
+        )
+        return Done(
+            f"Release {release_id} is withdrawn. {serves}", {"deployment_url": back.url if back else None}
+        )
+
+    async def _put_back(self, context: StepContext, release_id: str) -> ReleaseRow | None:
+        build = context.build
+        for row in await self.droplets.releases(build.droplet_id):
+            if row.id == release_id or row.state == "withdrawn":
+                continue
+            try:
+                running = await self._revived(row, build.droplet_name)
+            except ExecutorError as error:
+                context.log(f"Release {row.id} cannot serve again: {error}", "error")
+                continue
+            live = switched(row, running, context.now())
+            await self.droplets.switch(build.droplet_name, live)
+            await self.git.set_ref(repository_of(self.repositories, build), RELEASED, row.commit_hash)
+            return live
+        return None
+
+    async def _revived(self, row: ReleaseRow, droplet_name: str) -> Running:
+        release = kept_release(row, droplet_name, self.places, self.release_env)
+        running = await self.target.start(release)
+        await self.target.prove(running, release)
+        return running
+
+    async def _stop(self, context: StepContext, release_id: str) -> None:
+        row = await self.droplets.release(release_id)
+        if row is not None:
+            await self.target.stop(row.handle)
+        elif found := await self.target.find(release_of(context.build, Path(), self.release_env)):
+            await self.target.stop(found.handle)
+        context.log(f"Release {release_id} is stopped.")
+
+    async def _tell_registry(self, context: StepContext, back: ReleaseRow | None) -> None:
+        build = context.build
+        if self.registry is None or not build.facts.get("registered"):
+            return
+        if back is None:
+            await self.registry.deregister(build.droplet_id, build.droplet_name)
+            return
+        await self.registry.register(
+            RegistryEntry(
+                id=build.droplet_id,
+                name=build.droplet_name,
+                endpoint=back.url,
+                build_id=back.build_id,
+                release=back.id,
+                metadata={"version": back.version, "commit": back.commit_hash},
+            )
+        )
+
+
+def switched(row: ReleaseRow, running: Running, now: float) -> ReleaseRow:
+    """The same release, live at where it runs now."""
+    return replace(row, url=running.url, handle=running.handle, state="live", updated_at=now)
