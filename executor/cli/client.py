@@ -21,6 +21,8 @@ from executor.cli.address import Address
 from executor.cli.exits import CliError
 
 _SAME_ANSWER_TRIES = 3
+FOREIGN = "HTTP_ERROR"
+"""The code of an error whose body is not the executor's envelope."""
 
 
 class Unreachable(CliError):
@@ -158,7 +160,7 @@ def refusal(status: int, body: bytes) -> Refused:
         details = error.get("details") or {}
         message = str(error["message"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        return Refused(status, "HTTP_ERROR", f"The daemon answered HTTP {status}.", hint=_hint(status))
+        return Refused(status, FOREIGN, f"The daemon answered HTTP {status}.", hint=_hint(status))
     fields = [f"{_loc(item.get('loc'))}: {item.get('msg')}" for item in details.get("fields") or []]
     return Refused(
         status,

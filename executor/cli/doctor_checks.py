@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from executor.cli.address import Address, find
-from executor.cli.client import Daemon
+from executor.cli.client import FOREIGN, Daemon, Refused
 from executor.cli.doctor import Check
 from executor.cli.exits import CliError
 from executor.errors import ExecutorError
@@ -38,7 +38,8 @@ class Host:
     problem: str
     address: Address
     daemon: dict[str, Any] | None
-    daemon_problem: str
+    refusal: CliError | None
+    """Why the daemon gave no answer."""
 
     @property
     def state_dir(self) -> Path:
@@ -59,9 +60,9 @@ def look_around(config: Path | None, url: str | None, token: str | None) -> Host
         address = Address(f"http://{server.host}:{server.port}", address.token or server.token)
     try:
         health = Daemon(address, _PATIENCE).get("/executor/capabilities").json()
-        return Host(configuration, problem, address, health if isinstance(health, dict) else {}, "")
+        return Host(configuration, problem, address, health if isinstance(health, dict) else {}, None)
     except CliError as error:
-        return Host(configuration, problem, address, None, str(error))
+        return Host(configuration, problem, address, None, error)
 
 
 def python(_: Host) -> Check:
@@ -180,7 +181,8 @@ def port(host: Host) -> Check:
     """Free for a daemon, or already ours."""
     server = host.configuration.settings.server if host.configuration else None
     name, number = (server.host, server.port) if server else ("127.0.0.1", 8400)
-    if host.daemon is not None:
+    refused = isinstance(host.refusal, Refused) and host.refusal.code != FOREIGN
+    if host.daemon is not None or refused:
         return Check("port", "ok", f"{host.address.url} is the executor's")
     family = socket.AF_INET6 if ":" in name else socket.AF_INET
     with socket.socket(family) as probe:
@@ -196,8 +198,7 @@ def port(host: Host) -> Check:
 def daemon(host: Host) -> Check:
     """Reachable, and which version it is."""
     if host.daemon is None:
-        fix = "Start it: `fpai serve`, or `systemctl start fpai`."
-        return Check("daemon", "warn", host.daemon_problem or "not running", fix)
+        return Check("daemon", "warn", str(host.refusal), host.refusal.hint if host.refusal else "")
     return Check("daemon", "ok", f"{host.address.url}, version {host.daemon.get('version', 'unknown')}")
 
 

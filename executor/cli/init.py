@@ -19,7 +19,8 @@ _USER = "fpai"
 _UNITS = Path("etc/systemd/system")
 _RULES = Path("etc/polkit-1/rules.d")
 _CONFIG = Path("etc/fpai/executor.toml")
-_PROGRAM = "/opt/fpai/bin/fpai"
+# Places.launches of a daemon that is not root and keeps its state in StateDirectory=fpai.
+_LAUNCHES = "/var/lib/fpai/places/launch"
 _HIDDEN_BY_PROTECT_HOME = ("/home/", "/root/", "/run/user/")
 
 
@@ -59,25 +60,23 @@ def install_service(root: Path, *, force: bool) -> list[str]:
     notes = []
     for source in sorted((config_dir() / "systemd").iterdir()):
         folder = _RULES if source.suffix == ".rules" else _UNITS
-        text = source.read_text(encoding="utf-8").replace(_PROGRAM, program())
-        _write(root / folder / source.name, text, 0o644)
+        _write(root / folder / source.name, _filled(source.read_text(encoding="utf-8")), 0o644)
     if force or not (root / _CONFIG).exists():
         _write(root / _CONFIG, with_token(example(), secrets.token_urlsafe(24)), 0o640)
         if real:
             shutil.chown(root / _CONFIG, "root", _USER)
     else:
         notes.append(f"# kept as it was: /{_CONFIG}")
-    if program().startswith(_HIDDEN_BY_PROTECT_HOME):
+    if sys.executable.startswith(_HIDDEN_BY_PROTECT_HOME):
         notes.append(
-            f"# {program()} lies in a home, which the service cannot see: install fpai below /opt first"
+            f"# {sys.executable} lies in a home, which the service cannot see: install fpai elsewhere"
         )
     return [*notes, "systemctl daemon-reload", "systemctl enable --now fpai", "systemctl status fpai"]
 
 
-def program() -> str:
-    """The absolute path of fpai that the unit starts: the one beside this Python."""
-    beside = Path(sys.executable).with_name("fpai")
-    return str(beside) if beside.exists() else shutil.which("fpai") or _PROGRAM
+def _filled(text: str) -> str:
+    """Put this installation's paths in place of a unit's @NAMES@."""
+    return text.replace("@PYTHON@", sys.executable).replace("@LAUNCHES@", _LAUNCHES)
 
 
 def with_token(text: str, token: str) -> str:

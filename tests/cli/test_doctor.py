@@ -1,0 +1,107 @@
+"""fpai doctor: every finding says what was seen, and every trouble says what to do."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+NAMES = {
+    "python",
+    "configuration",
+    "state directory",
+    "disk",
+    "sqlite",
+    "git",
+    "uv",
+    "droplets' python",
+    "sandbox",
+    "port",
+    "daemon",
+    "secrets",
+    "registry",
+    "notifications",
+}
+
+
+@pytest.fixture
+def doctor(run: Run, tmp_path: Path) -> Callable[..., tuple[int, dict[str, dict[str, str]]]]:
+    def call(**env: str) -> tuple[int, dict[str, dict[str, str]]]:
+        done = run("doctor", "--json", env={"FPAI_STATE__DIR": str(tmp_path / "state")} | env)
+        checks = json.loads(done.stdout)["checks"]
+        return done.returncode, {check["name"]: check for check in checks}
+
+    return call
+
+
+def test_a_good_machine_has_no_failure_and_every_check_speaks(doctor: Any) -> None:
+    code, checks = doctor()
+    assert set(checks) == NAMES
+    assert [check for check in checks.values() if check["state"] == "fail"] == []
+    assert code == 0
+    assert "version 0.1.0" in checks["daemon"]["says"]
+    assert checks["sandbox"]["says"] == "bubblewrap: its walls stand"
+
+
+def test_whatever_is_not_well_says_what_to_do(doctor: Any) -> None:
+    _, checks = doctor(FPAI_SANDBOX__KIND="unsafe", FPAI_REGISTRY__URL="http://127.0.0.1:9")
+    assert checks["sandbox"]["state"] == checks["registry"]["state"] == "warn"
+    assert [name for name, check in checks.items() if check["state"] != "ok" and not check["fix"]] == []
+
+
+def test_a_wrong_configuration_fails_and_names_the_key(doctor: Any) -> None:
+    code, checks = doctor(FPAI_SERVER__PROT="1")
+    assert code == 1
+    assert "server.port" in checks["configuration"]["says"]
+    assert set(checks) == NAMES
+
+
+def test_a_state_directory_that_cannot_be_written_fails(doctor: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code, checks = doctor(FPAI_STATE__DIR=str(tmp_path / "file" / "state"))
+    assert code == 1 and checks["state directory"]["state"] == "fail"
+
+
+def test_a_daemon_that_is_not_there_is_only_a_warning(served: Any, doctor: Any) -> None:
+    port = served.port
+    served.stop()
+    code, checks = doctor(FPAI_SERVER__PORT=str(port))
+    assert code == 0
+    assert checks["daemon"]["state"] == "warn" and "fpai serve" in checks["daemon"]["fix"]
+    assert checks["port"]["says"].endswith("is free")
+
+
+def test_an_executor_with_a_token_we_do_not_know_is_recognised(served: Any, doctor: Any) -> None:
+    served.fake.token = "unknown to us"
+    code, checks = doctor()
+    assert code == 0 and checks["port"]["state"] == "ok"
+    assert checks["daemon"]["state"] == "warn" and "FPAI_TOKEN" in checks["daemon"]["fix"]
+
+
+def test_a_port_that_something_else_holds_fails(doctor: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        code, checks = doctor(FPAI_URL="http://127.0.0.1:9", FPAI_SERVER__PORT=str(port))
+    assert code == 1 and checks["port"]["state"] == "fail" and f":{port}" in checks["port"]["fix"]
+
+
+def test_secrets_are_named_and_never_shown(run: Run, tmp_path: Path) -> None:
+    env = {"ANTHROPIC_API_KEY": "sk-canary", "FPAI_STATE__DIR": str(tmp_path)}
+    for arguments in (["doctor"], ["doctor", "--json"]):
+        done = run(*arguments, env=env)
+        assert "ANTHROPIC_API_KEY" in done.stdout
+        assert "sk-canary" not in done.stdout + done.stderr
+
+
+def test_the_table_shows_each_fix_below_its_finding(run: Run, tmp_path: Path) -> None:
+    done = run("doctor", env={"FPAI_SANDBOX__KIND": "unsafe", "FPAI_STATE__DIR": str(tmp_path)})
+    lines = done.stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if "without walls" in line)
+    assert "→ Set [sandbox] kind" in lines[at + 1]
+    assert lines[-1].endswith("0 failed")

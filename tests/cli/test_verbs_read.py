@@ -1,0 +1,197 @@
+"""What can be read: for a person as a table, for a program as the raw document."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_status_tells_step_action_counts_time_and_money(fakes: Any, served: Any, run: Run) -> None:
+    served.fake.add(fakes.make_build(1))
+    text = run("status").stdout
+    for part in (
+        "Analytics Droplet #13",
+        "● in progress",
+        "✓  1 Intent",
+        "4 Apprentice Build",
+        "writing tests · 3 iterations · 8 files · 4 passing · 2 failing",
+        "50 %",
+        "elapsed 12m 34s",
+        "about 1h 00m left",
+        "$0.42",
+        "fpai watch build-13-analytics-20261114-001",
+    ):
+        assert part in text
+
+
+def test_status_shows_what_a_gate_asks_its_evidence_and_the_commands(
+    fakes: Any, served: Any, run: Run
+) -> None:
+    served.fake.add(fakes.make_build(1, status="waiting_approval", gate=fakes.gate()))
+    text = run("status").stdout
+    for part in (
+        "Deploy it?",
+        "12/12 passing",
+        "fpai approve build-13",
+        "fpai revise build-13",
+        "fpai reject build-13",
+    ):
+        assert part in text
+
+
+def test_status_shows_why_a_build_failed_and_what_to_do(fakes: Any, served: Any, run: Run) -> None:
+    error = {"code": "X", "message": "The tests fail.", "hint": "Read the log.", "step": 5}
+    served.fake.add(fakes.make_build(1, status="failed", error=error, warnings=["no model was used"]))
+    text = run("status").stdout
+    for part in ("✗ The tests fail.", "Read the log.", "! no model was used", "fpai retry build-13"):
+        assert part in text
+
+
+def test_text_from_a_model_cannot_steer_the_terminal(fakes: Any, served: Any, run: Run) -> None:
+    served.fake.add(
+        fakes.make_build(1, intent="\x1b]0;gotcha\x07\x1b[2Jhi [red]you[/red]", status="complete"),
+        ["\x1b[2Jx"],
+    )
+    for done in (run("status"), run("watch")):
+        assert "\x1b" not in done.stdout + done.stderr
+    assert "hi [red]you[/red]" in run("status").stdout
+
+
+def test_json_is_the_document_as_the_daemon_sent_it(fakes: Any, served: Any, run: Run) -> None:
+    document = served.fake.add(fakes.make_build(1))
+    served.fake.droplets = [{"droplet_id": 13, "name": "analytics", "releases": []}]
+    assert json.loads(run("status", "--json").stdout) == document
+    assert json.loads(run("list", "--json").stdout) == [document]
+    assert json.loads(run("droplets", "--json").stdout) == served.fake.droplets
+    assert json.loads(run("open", "--json").stdout) == {"web_url": document["web_url"]}
+
+
+def test_a_build_is_named_by_prefix_whole_id_or_last(fakes: Any, served: Any, run: Run) -> None:
+    old = served.fake.add(fakes.make_build(1, name="coordinator", droplet_id=11))
+    new = served.fake.add(fakes.make_build(1))
+    for given, meant in (("build-11", old), (old["build_id"], old), ("@last", new), ("build-13-ana", new)):
+        assert json.loads(run("status", given, "--json").stdout)["build_id"] == meant["build_id"]
+
+
+def test_a_prefix_is_sought_on_every_page(fakes: Any, served: Any, run: Run) -> None:
+    served.fake.page = 2
+    oldest = served.fake.add(fakes.make_build(1, name="coordinator", droplet_id=11))
+    for number in range(2, 7):
+        served.fake.add(fakes.make_build(number))
+    assert json.loads(run("status", "build-11", "--json").stdout)["build_id"] == oldest["build_id"]
+
+
+def test_a_prefix_that_fits_several_or_none_is_refused_with_the_candidates(
+    fakes: Any, served: Any, run: Run
+) -> None:
+    for number in (1, 2):
+        served.fake.add(fakes.make_build(number))
+    several, none = run("status", "build-13"), run("status", "build-99")
+    assert several.returncode == none.returncode == 5
+    assert "20261114-001" in several.stderr and "20261114-002" in several.stderr
+    assert "fpai list" in none.stderr
+
+
+def test_last_without_any_build_says_how_to_start_one(run: Run) -> None:
+    done = run("status")
+    assert done.returncode == 5 and "fpai build" in done.stderr
+
+
+def test_list_filters_and_is_one_line_a_build(fakes: Any, served: Any, run: Run) -> None:
+    served.fake.add(fakes.make_build(1))
+    served.fake.add(fakes.make_build(2, status="failed"))
+    assert len(run("list").stdout.splitlines()) == 3
+    only = run("list", "--status", "failed", "--limit", "5", "--droplet-id", "13").stdout
+    assert "002" in only and "001" not in only
+    assert any("droplet_id=13" in path and "limit=5" in path for _, path, _ in served.fake.requests)
+    assert "fpai build" in run("list", "--status", "cancelled").stdout
+
+
+def test_droplets_show_address_release_and_health(served: Any, run: Run) -> None:
+    assert "No droplet" in run("droplets").stdout
+    row = {
+        "droplet_id": 13,
+        "name": "analytics",
+        "url": "http://127.0.0.1:18500",
+        "release": "r-1",
+        "health": "healthy",
+    }
+    served.fake.droplets = [row | {"releases": [{}, {}]}]
+    _, line = run("droplets").stdout.splitlines()
+    assert line.split() == ["13", "analytics", "healthy", "http://127.0.0.1:18500", "r-1", "2"]
+
+
+def line(number: int, text: str, level: str = "info", step: int = 4) -> dict[str, Any]:
+    stamp = "2026-11-14T12:31:00Z"
+    return {"line": number, "step": step, "attempt": 1, "level": level, "text": text, "timestamp": stamp}
+
+
+def test_logs_are_read_to_their_end_and_filtered(fakes: Any, served: Any, run: Run) -> None:
+    build = served.fake.add(fakes.make_build(1))["build_id"]
+    served.fake.logs[build] = [line(n, f"text {n}", step=4 + n % 2) for n in range(1, 6)] + [
+        line(6, "bad", "error")
+    ]
+    assert len(run("logs").stdout.splitlines()) == 6
+    assert [row.split()[-1] for row in run("logs", "--level", "error").stdout.splitlines()] == ["bad"]
+    assert len(run("logs", "--search", "text 3").stdout.splitlines()) == 1
+    rows = [json.loads(row) for row in run("logs", "--step", "5", "--json").stdout.splitlines()]
+    assert [row["line"] for row in rows] == [1, 3, 5]
+
+
+def test_logs_follow_until_the_build_is_over(
+    fakes: Any, served: Any, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    build = served.fake.add(fakes.make_build(1))["build_id"]
+    served.fake.logs[build] = [line(1, "first")]
+    process = start("logs", build, "--follow")
+    assert process.stdout.readline().endswith("first\n")
+    served.fake.logs[build].append(line(2, "last"))
+    served.fake.tell(build, "over", status="complete")
+    out, _ = process.communicate(timeout=30)
+    assert out.endswith("last\n") and process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "kind"), [("spec", "text/markdown"), ("diff", "text/plain"), ("report", "text/markdown")]
+)
+def test_an_artifact_is_printed_byte_for_byte(
+    fakes: Any, served: Any, run: Run, verb: str, kind: str
+) -> None:
+    build = served.fake.add(fakes.make_build(1))["build_id"]
+    served.fake.artifacts[build, verb] = (kind, "# Title\n+ added\n")
+    assert run(verb).stdout == "# Title\n+ added\n"
+    assert json.loads(run(verb, "--json").stdout)[verb] == "# Title\n+ added\n"
+
+
+def test_a_json_artifact_is_written_out_for_a_person_and_raw_for_a_program(
+    fakes: Any, served: Any, run: Run
+) -> None:
+    build = served.fake.add(fakes.make_build(1))["build_id"]
+    document = {"tests": {"passing": 12}, "rules": [{"rule": "U1", "ok": True}], "address": "http://x"}
+    served.fake.artifacts[build, "report"] = ("application/json", json.dumps(document))
+    assert run("report").stdout.splitlines() == [
+        "tests:",
+        "  passing: 12",
+        "rules:",
+        "  - rule U1, ok True",
+        "address: http://x",
+    ]
+    assert json.loads(run("report", "--json").stdout) == document
+
+
+def test_cost_sums_over_builds_and_tells_one(fakes: Any, served: Any, run: Run) -> None:
+    for number in (1, 2):
+        served.fake.add(fakes.make_build(number, cost_usd=1.25, budget_usd=5))
+    assert "together $2.50" in run("cost").stdout
+    assert json.loads(run("cost", "@last", "--json").stdout)["cost_usd"] == 1.25
+
+
+def test_open_prints_the_pages_address(fakes: Any, served: Any, run: Run) -> None:
+    document = served.fake.add(fakes.make_build(1))
+    assert run("open").stdout == document["web_url"] + "\n"
