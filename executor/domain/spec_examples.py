@@ -28,6 +28,7 @@ def endpoint_list(resource: Resource) -> tuple[tuple[str, str], ...]:
         (f"POST {path}", f"Create one {one}: 201 with data and meta, 400 when a field is invalid."),
         (f"GET {path}", f"List every {one}, paged by limit and offset."),
         (f"GET {path}/id", f"Read one {one} by its id, 404 when there is none."),
+        (f"PUT {path}/id", f"Replace every field of one {one}."),
         (f"PATCH {path}/id", f"Change some fields of one {one}."),
         (f"DELETE {path}/id", f"Delete one {one}: 204."),
     )
