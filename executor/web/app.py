@@ -1,0 +1,92 @@
+"""The web application: the table of routes inside the middlewares that every request passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import Lifespan
+from starlette.websockets import WebSocket
+
+from executor.errors import ExecutorError, NotFound
+from executor.web.access import Access, AccessMiddleware
+from executor.web.api import Api
+from executor.web.contract import Contract
+from executor.web.correlation import Correlation
+from executor.web.envelope import on_executor_error, on_http_exception
+from executor.web.messages import Messages
+from executor.web.openapi import openapi
+from executor.web.operations import Operation, as_routes
+from executor.web.pages import STATIC, Pages
+from executor.web.probes import Probes
+from executor.web.replies import Json
+from executor.web.status import StatusDocuments
+from executor.web.stream import Stream
+from executor.web.table import (
+    BUILD,
+    artifact_operations,
+    build_operations,
+    contract_operations,
+    daemon_operations,
+    decision_operations,
+)
+
+
+def create_app(api: Api, lifespan: Lifespan[Any] | None = None) -> Starlette:
+    """Build the application around `api`. Serve it with `http=CheckedConnection` (listener.py)."""
+    documents = StatusDocuments(api.live, api.base_url)
+    operations = _operations(api, documents)
+    routes = [
+        *as_routes(operations),
+        WebSocketRoute(f"{BUILD}/stream", Stream(api, documents).watch),
+        Mount("/static", StaticFiles(directory=STATIC), name="static"),
+        WebSocketRoute("/{path:path}", _no_such_stream),
+    ]
+    handlers: dict[Any, Any] = {ExecutorError: on_executor_error, HTTPException: on_http_exception}
+    app = Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(Correlation, traffic=api.traffic),
+            Middleware(AccessMiddleware, access=Access(api.settings.server)),
+        ],
+        exception_handlers=handlers,
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.operations = operations
+    return app
+
+
+def _operations(api: Api, documents: StatusDocuments) -> list[Operation]:
+    operations: list[Operation] = []
+    contract = Contract(api, lambda: operations)
+    pages = Pages(api, documents)
+    described: dict[str, Any] = {}
+
+    def description() -> dict[str, Any]:
+        if not described:
+            described.update(openapi(operations, api.version, api.base_url))
+        return described
+
+    async def describe(_: Request) -> Response:
+        return Json(description())
+
+    async def docs(_: Request) -> Response:
+        return pages.render("docs.html", document=description())
+
+    operations += build_operations(api, documents)
+    operations += decision_operations(api, documents)
+    operations += artifact_operations(api)
+    operations += contract_operations(contract, Messages(api, documents))
+    operations += daemon_operations(Probes(api), describe, docs, {"home": pages.home, "build": pages.build})
+    return operations
+
+
+async def _no_such_stream(websocket: WebSocket) -> None:
+    raise NotFound("No WebSocket is served at this address.", hint="Streams are at …/builds/BUILD/stream.")

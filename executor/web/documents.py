@@ -1,0 +1,185 @@
+"""What callers get back, as models: OpenAPI describes replies by them, tests hold replies against them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorBody(_Document):
+    """What happened, what it means, and in `details.hint` what to do next."""
+
+    code: str
+    message: str
+    details: dict[str, Any]
+    request_id: str
+
+
+class ErrorEnvelope(_Document):
+    """Every non-2xx answer."""
+
+    error: ErrorBody
+
+
+class StartedDocument(_Document):
+    """The answer to a submit."""
+
+    build_id: str
+    status: Literal["started"]
+    droplet_id: int
+    droplet_name: str
+    estimated_completion: str
+    stream_url: str
+    status_url: str
+    web_url: str
+    warnings: list[str]
+
+
+class StepDocument(_Document):
+    """A step that is behind the build."""
+
+    step: int
+    name: str
+    status: Literal["complete"]
+    duration_seconds: float
+
+
+class StepDetails(BaseModel):
+    """What the current step is doing; steps may tell more."""
+
+    model_config = ConfigDict(extra="allow")
+
+    started_at: str | None
+    action: str
+    fraction: float | None
+    ai_iterations: int
+    files_created: int
+    tests_passing: int
+    tests_failing: int
+
+
+class GateDocument(_Document):
+    """The open gate."""
+
+    checkpoint: Literal["spec_generated", "built", "deployed"]
+    gate_id: str
+    asks: str
+    evidence: dict[str, Any]
+    opened_at: str
+
+
+class StatusDocument(_Document):
+    """Where a build stands."""
+
+    build_id: str
+    droplet_id: int
+    droplet_name: str
+    status: Literal[
+        "queued", "in_progress", "waiting_approval", "waiting_input", "waiting_retry", "complete", "failed",
+        "cancelled", "rejected", "rolled_back",
+    ]  # fmt: skip
+    current_step: int
+    current_step_name: str
+    progress_percent: int
+    steps_completed: list[StepDocument]
+    current_step_details: StepDetails
+    estimated_completion: str
+    remaining_seconds: float
+    elapsed_seconds: float
+    working_seconds: float
+    cost_usd: float
+    tokens: int | dict[str, int]
+    budget_usd: float | None
+    attempt: int
+    gate: GateDocument | None
+    questions: list[dict[str, Any]]
+    waiting_reason: str | None
+    retry_at: str | None
+    warnings: list[str]
+    error: dict[str, Any] | None
+    review: dict[str, Any] | None
+    deployment_url: str | None
+    repository_url: str | None
+    repository_path: str | None
+    release: str | None
+    spec_score: float | None
+    commit: str | None
+    provider: str | None
+    model_used: bool
+    left_out: list[Any]
+    intent: str
+    approval_mode: Literal["auto", "checkpoints", "final"]
+    auto_approve: bool
+    target: str
+    created_at: str
+    updated_at: str
+    finished_at: str | None
+    last_seq: int
+    web_url: str
+    status_url: str
+    stream_url: str
+    links: dict[str, str]
+
+
+class EventDocument(_Document):
+    """A past-tense fact of a build; `seq` counts from 1 without gaps."""
+
+    v: Literal[1]
+    seq: int
+    event_type: str
+    build_id: str
+    step: int
+    step_name: str
+    attempt: int
+    progress_percent: int
+    message: str
+    timestamp: str
+    data: dict[str, Any]
+
+
+class LogLine(_Document):
+    """One line of the build log."""
+
+    line: int
+    step: int
+    attempt: int
+    level: str
+    text: str
+    timestamp: str
+
+
+class LogDocument(_Document):
+    """Lines, and the number after which the next ones follow."""
+
+    lines: list[LogLine]
+    next: int
+
+
+class ReleaseDocument(_Document):
+    """One release of a droplet; `state` is live, superseded or withdrawn."""
+
+    release_id: str
+    version: str
+    commit: str
+    build_id: str
+    target: str
+    state: str
+    url: str
+    created_at: str
+
+
+class DropletDocument(_Document):
+    """A droplet of the built-in registry."""
+
+    droplet_id: int
+    name: str
+    url: str | None
+    release: str | None
+    health: str
+    updated_at: str
+    releases: list[ReleaseDocument]

@@ -1,0 +1,136 @@
+"""Replay, then follow: every event of a build exactly once and in order, however the watcher came."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Coroutine
+from enum import Enum
+from typing import Any, NamedTuple
+
+from executor.domain.build import FINISHED, RUNNABLE, Build
+from executor.domain.events import Event, iso
+from executor.web.api import Api, Subscription
+from executor.web.status import STATUS_WORDS, step_name
+
+_PAGE = 500
+
+
+class End(Enum):
+    """Why a stream is over."""
+
+    FINISHED = "finished"
+    RESTART = "restart"
+    SLOW = "slow"
+
+
+class Item(NamedTuple):
+    """A frame; `seq` is None for a progress tick, which is live and never stored."""
+
+    seq: int | None
+    text: str
+
+
+class Following:
+    """One watcher of one build. Read `batches` to the end, then `end` says why it ended."""
+
+    def __init__(self, api: Api, build: Build, after: int, subscription: Subscription) -> None:
+        self._api = api
+        self._build = build
+        self._sent = min(after, build.last_seq)
+        self._subscription = subscription
+        self._interval = api.settings.builds.progress_interval
+        self._ticked = time.monotonic()
+        self.end = End.RESTART
+
+    async def batches(self) -> AsyncIterator[list[Item]]:
+        """Frames as they come; an empty batch when there was nothing to tell for a while."""
+        async for page in self._stored(self._build.last_seq):
+            yield page
+        while not await self._is_over():
+            for batch in await self._next():
+                yield batch
+            if time.monotonic() - self._ticked >= self._interval:
+                yield self._tick()
+
+    async def _stored(self, upto: int) -> AsyncIterator[list[Item]]:
+        """Replay rows until `upto` has been sent."""
+        while self._sent < upto:
+            events = await self._api.store.builds.events(self._build.id, self._sent, _PAGE)
+            if not events:
+                return
+            self._sent = events[-1].seq
+            yield [_item(event) for event in events]
+
+    async def _is_over(self) -> bool:
+        self._build = await self._api.store.builds.get(self._build.id)
+        if self._subscription.overflowed:
+            self.end = End.SLOW
+        elif self._build.state in FINISHED and self._sent >= self._build.last_seq:
+            self.end = End.FINISHED
+        elif not self._api.live.draining:
+            return False
+        return True
+
+    async def _next(self) -> list[list[Item]]:
+        wait = max(0.0, self._ticked + self._interval - time.monotonic())
+        batches: list[list[Item]] = []
+        batch: list[Item] = []
+        for frame in await self._subscription.take(wait):
+            seq = frame.event.seq
+            if seq <= self._sent:
+                continue
+            if seq > self._sent + 1:
+                batches += [batch, *[page async for page in self._stored(seq - 1)]]
+                batch = []
+            batch.append(Item(seq, frame.text))
+            self._sent = seq
+        return [b for b in (*batches, batch) if b]
+
+    def _tick(self) -> list[Item]:
+        self._ticked = time.monotonic()
+        build = self._api.store.builds.cached(self._build.id) or self._build
+        return [Item(None, tick(self._api, build))] if build.state in RUNNABLE else []
+
+
+def tick(api: Api, build: Build) -> str:
+    """A progress frame: where the build is at this moment."""
+    now = api.live.now()
+    fraction = api.live.fraction(build.id)
+    details = api.live.details(build.id)
+    left = api.live.estimator.remaining(build, now, fraction)
+    return json.dumps(
+        {
+            "v": 1,
+            "event_type": "progress",
+            "build_id": build.id,
+            "status": STATUS_WORDS[build.state],
+            "step": build.step,
+            "step_name": step_name(build),
+            "attempt": build.attempt,
+            "progress_percent": api.live.estimator.percent(build, now, fraction),
+            "message": details.get("action", ""),
+            "timestamp": iso(now),
+            "data": {"remaining_seconds": round(left, 1), "details": dict(details)},
+        },
+        ensure_ascii=False,
+        default=str,
+    )
+
+
+async def race(work: Coroutine[Any, Any, None], gone: Coroutine[Any, Any, None]) -> None:
+    """Run `work` until it is done or `gone` returns; raises what `work` raised."""
+    worker, watcher = asyncio.create_task(work), asyncio.create_task(gone)
+    try:
+        await asyncio.wait({worker, watcher}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        worker.cancel()
+        watcher.cancel()
+        await asyncio.gather(worker, watcher, return_exceptions=True)
+    if not worker.cancelled():
+        worker.result()
+
+
+def _item(event: Event) -> Item:
+    return Item(event.seq, event.frame())

@@ -1,0 +1,52 @@
+"""An operation is a route with its documentation; the served OpenAPI is made of the same table."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query parameter or header; `schema` is JSON Schema."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+    place: str = "query"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method on one path. `reply` is a model or a JSON Schema of the 2xx body, None without a JSON body.
+
+    `media` are the media types of the 2xx answer, `errors` the statuses that only some operations have.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    tag: str
+    status: int = 200
+    body: type[BaseModel] | None = None
+    body_required: bool = False
+    reply: type[BaseModel] | dict[str, Any] | None = None
+    media: tuple[str, ...] = ("application/json",)
+    parameters: tuple[Parameter, ...] = ()
+    errors: tuple[int, ...] = ()
+
+
+def as_routes(operations: Iterable[Operation]) -> list[Route]:
+    """The table as Starlette reads it, in the same order."""
+    return [
+        Route(op.path, op.handler, methods=[op.method], name=f"{op.method} {op.path}") for op in operations
+    ]

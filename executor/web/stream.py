@@ -1,0 +1,94 @@
+"""The WebSocket stream: hello with a snapshot, replay, follow, ticks, and a close code that says why."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from starlette.types import Receive, Send
+from starlette.websockets import WebSocket
+
+from executor.domain.build import Build
+from executor.errors import Invalid
+from executor.web.api import Api, Subscription
+from executor.web.bodies import invalid
+from executor.web.follow import End, Following, race
+from executor.web.lookup import find_build
+from executor.web.status import StatusDocuments
+
+_CODES = {End.FINISHED: 1000, End.RESTART: 1012, End.SLOW: 4408}
+_REASONS = {
+    End.FINISHED: "the build is finished",
+    End.RESTART: "the daemon restarts; come again with after=SEQ",
+    End.SLOW: "too slow; come again with after=SEQ",
+}
+BACKLOG = 2048
+STALL_SECONDS = 30.0
+
+
+class Stream:
+    """The endpoint. Who takes no frame for `stall` seconds, or lets `backlog` frames wait, goes."""
+
+    def __init__(
+        self, api: Api, documents: StatusDocuments, backlog: int = BACKLOG, stall: float = STALL_SECONDS
+    ) -> None:
+        self._api = api
+        self._documents = documents
+        self._backlog = backlog
+        self._stall = stall
+
+    async def watch(self, websocket: WebSocket) -> None:
+        """Serve one watcher. Refused before it is accepted when the build or `after` is not right."""
+        after = _after(websocket)
+        build_id = websocket.path_params["build_id"]
+        await find_build(self._api, build_id)
+        with self._api.bus.subscribe(build_id, self._backlog) as subscription:
+            build = await find_build(self._api, build_id)
+            await websocket.accept()
+            self._api.watchers.add(subscription)
+            try:
+                send = websocket.send
+                await race(self._serve(send, build, after, subscription), _until_gone(websocket.receive))
+            finally:
+                self._api.watchers.discard(subscription)
+
+    async def _serve(self, send: Send, build: Build, after: int, subscription: Subscription) -> None:
+        following = Following(self._api, build, after, subscription)
+        try:
+            await self._say(send, self._hello(build))
+            async for batch in following.batches():
+                await self._say(send, *(item.text for item in batch))
+        except TimeoutError:
+            following.end = End.SLOW
+        end = following.end
+        async with asyncio.timeout(self._stall):
+            await send({"type": "websocket.close", "code": _CODES[end], "reason": _REASONS[end]})
+
+    async def _say(self, send: Send, *texts: str) -> None:
+        async with asyncio.timeout(self._stall):
+            for text in texts:
+                await send({"type": "websocket.send", "text": text})
+
+    def _hello(self, build: Build) -> str:
+        hello = {
+            "v": 1,
+            "event_type": "hello",
+            "build_id": build.id,
+            "last_seq": build.last_seq,
+            "snapshot": self._documents.document(build),
+        }
+        return json.dumps(hello, ensure_ascii=False, default=str)
+
+
+async def _until_gone(receive: Receive) -> None:
+    """What watchers say is not listened to; that they leave is."""
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
+def _after(websocket: WebSocket) -> int:
+    text = websocket.query_params.get("after", "") or "0"
+    if not (text.isascii() and text.isdigit() and len(text) <= 15):
+        refusal: Invalid = invalid(["query", "after"], "the seq of an event is expected")
+        raise refusal
+    return int(text)
