@@ -57,7 +57,8 @@ from executor.targets.process import ProcessTarget
 from executor.targets.systemd import choose_launcher
 
 log = structlog.get_logger(__name__)
-RELEASE_ENV = {"ENVIRONMENT": "production", "LOG_LEVEL": "INFO"}
+# The executor registers what it deploys; a droplet that did so too would write the entry a second time.
+RELEASE_ENV = {"ENVIRONMENT": "production", "LOG_LEVEL": "INFO", "REGISTER": "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,8 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
     registry: Registry | None = None
     if settings.registry.url:
         token = configuration.secrets.get("REGISTRY_TOKEN") or None
-        registry = CoreRegistry(session, settings.registry.url, token)
+        mark = f"executor-{settings.server.droplet_id}"
+        registry = CoreRegistry(session, settings.registry.url, token, executor=mark)
     verifier = Verifier(sandbox=sandbox, venvs=venvs, places=places, limits=limits)
     return Outside(places, sandbox, verifier, target, registry)
 

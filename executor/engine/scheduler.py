@@ -38,6 +38,7 @@ class Scheduler:
         self._clock = clock
         self._max_concurrent = max_concurrent
         self._unfinished: dict[str, Build] = {}
+        self._asleep: dict[str, Build] = {}
         self._running: dict[str, Handle] = {}
         self._wake = asyncio.Event()
         self._stopping = False
@@ -54,6 +55,10 @@ class Scheduler:
             self._unfinished.pop(build.id, None)
         else:
             self._unfinished[build.id] = build
+        if build.state is State.WAITING_RETRY:
+            self._asleep[build.id] = build
+        elif self._asleep:
+            self._asleep.pop(build.id, None)
         if build.id not in self._running and (
             build.state in FINISHED or build.state in _CAN_RUN or build.state is State.WAITING_RETRY
         ):
@@ -149,22 +154,18 @@ class Scheduler:
 
     async def _wake_due(self) -> None:
         now = self._clock()
-        due = [b for b in self._waiting_retry() if (b.wake_at or 0.0) <= now]
-        for build in due:
+        for build in [b for b in self._asleep.values() if (b.wake_at or 0.0) <= now]:
             event = NewEvent("retry_started", f"Trying step {build.step}, {build.step_name}, again.")
             try:
                 await self._lifecycle.fire(BuildModel(build), Trigger.WAKE, changes.woken(event))
             except ExecutorError as error:
                 log.warning("wake_failed", build_id=build.id, reason=error.message)
                 self._store.builds.forget(build.id)
-                self._unfinished[build.id] = await self._store.builds.get(build.id)
+                self.note(await self._store.builds.get(build.id))
 
     def _until_next_wake(self) -> float | None:
-        waits = [(b.wake_at or 0.0) - self._clock() for b in self._waiting_retry()]
+        waits = [(build.wake_at or 0.0) - self._clock() for build in self._asleep.values()]
         return max(0.05, min(waits)) if waits else None
-
-    def _waiting_retry(self) -> list[Build]:
-        return [b for b in self._unfinished.values() if b.state is State.WAITING_RETRY]
 
 
 def _settle(future: asyncio.Future[None], error: ExecutorError | None) -> None:

@@ -43,6 +43,7 @@ class SpecStep:
             identity=identity_of(build),
             intent=build.intent,
             previous_resources=await self._previous(context),
+            feedback=await context.feedback(),
             draft=draft,
         )
         spec = write_spec(request)

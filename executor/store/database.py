@@ -148,13 +148,26 @@ class Database:
 def _transaction(connection: sqlite3.Connection, works: list[Write[Any]]) -> list[tuple[bool, Any]]:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        results = [_guarded(connection, work) for work in works]
+        one_by_one = _guarded if len(works) > 1 else _alone
+        results = [one_by_one(connection, work) for work in works]
         connection.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
     return results
+
+
+def _alone(connection: sqlite3.Connection, work: Write[Any]) -> tuple[bool, Any]:
+    """Run a write that shares its transaction with no other: it needs no savepoint."""
+    try:
+        return True, work(connection)
+    except sqlite3.OperationalError:
+        raise
+    except Exception as error:
+        connection.execute("ROLLBACK")
+        connection.execute("BEGIN")
+        return False, error
 
 
 def _guarded(connection: sqlite3.Connection, work: Write[Any]) -> tuple[bool, Any]:

@@ -69,6 +69,10 @@ async def _whole(configuration: Configuration, outside: object, scenario: str) -
         await drive(daemon, scenario)
 
 
+def _answer(document: dict[str, int]) -> None:
+    os.write(_ANSWERS, (json.dumps(document) + "\n").encode())
+
+
 def zygote() -> None:
     for line in sys.stdin:
         kill_at, state_dir, world_url, registry_url, scenario = line.split()
@@ -84,8 +88,11 @@ def zygote() -> None:
         _, status = os.waitpid(pid, 0)
         seen = os.read(reader, 100).decode() or "0"
         os.close(reader)
-        print(os.waitstatus_to_exitcode(status), seen, flush=True)
+        _answer({"code": os.waitstatus_to_exitcode(status), "seen": int(seen)})
 
 
 if __name__ == "__main__":
+    # What a child logs goes to stderr; the pipe that was stdout is for answers alone.
+    _ANSWERS = os.dup(1)
+    os.dup2(2, 1)
     zygote()

@@ -62,7 +62,6 @@ class WorldServer:
         self.world = World()
         self.registry = FakeRegistry()
         self.url = ""
-        self.registry_url = ""
         self._loop = asyncio.new_event_loop()
         self._up = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -79,21 +78,23 @@ class WorldServer:
     def fresh(self) -> None:
         """Forget everything: the next run starts in an empty world."""
         self.world = World()
-        self.registry.clear()
+        self.registry.droplets.clear()
+        self.registry.requests.clear()
+        self.registry.headers.clear()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._serve())
         self._loop.run_forever()
         self._loop.run_until_complete(self._runner.cleanup())
-        self._loop.run_until_complete(self._registry_runner.cleanup())
+        self._loop.run_until_complete(self.registry.__aexit__(None, None, None))
         self._loop.close()
 
     async def _serve(self) -> None:
         app = web.Application()
         app.router.add_post("/{act}/{release}", self._act)
         self._runner, self.url = await _started(app)
-        self._registry_runner, self.registry_url = await _started(self.registry.app())
+        await self.registry.__aenter__()
         self._up.set()
 
     async def _act(self, request: web.Request) -> web.Response:

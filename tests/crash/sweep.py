@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -50,11 +51,11 @@ class Sweep:
             shutil.rmtree(state_dir, ignore_errors=True)
 
     def _run(self, kill_at: int, state_dir: Path, scenario: str) -> tuple[int, int]:
-        words = (kill_at, state_dir, self._server.url, self._server.registry_url, scenario)
+        words = (kill_at, state_dir, self._server.url, self._server.registry.url, scenario)
         self._zygote.stdin.write(" ".join(map(str, words)) + "\n")
         self._zygote.stdin.flush()
-        code, seen = self._zygote.stdout.readline().split()
-        return int(code), int(seen)
+        answer = json.loads(self._zygote.stdout.readline())
+        return answer["code"], answer["seen"]
 
 
 def _summary(state_dir: Path, server: WorldServer) -> dict[str, Any]:
@@ -85,9 +86,7 @@ def _summary(state_dir: Path, server: WorldServer) -> dict[str, Any]:
         "starts": sum(act.startswith("start") for act in server.world.acts),
         "stops": sum(act.startswith("stop") for act in server.world.acts),
         "registered": sorted((d["id"], d["name"]) for d in server.registry.droplets.values()),
-        "posts": sum(
-            1 for method, path, *_ in server.registry.log if (method, path) == ("POST", "/droplets")
-        ),
+        "posts": server.registry.writes.count(("POST", "/droplets")),
         "scratch": len(list(state_dir.glob("places/*/scratch/*"))),
     }
 

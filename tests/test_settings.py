@@ -1,0 +1,91 @@
+"""executor.toml, FPAI_* and credentials: read once, checked whole, explained when wrong."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from executor.settings import ConfigurationError, Settings, known_keys, load, parse_duration, parse_size
+
+EXAMPLE = Path(__file__).parents[1] / "executor.toml"
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "executor.toml"
+    path.write_text(text)
+    return path
+
+
+def test_the_example_documents_every_key_with_its_default():
+    uncommented = re.sub(r"^# (?=\w+ = )", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+    documented = tomllib.loads(uncommented)
+    keys = {f"{table}.{key}" for table, entries in documented.items() for key in entries}
+    assert keys == {key for key in known_keys() if "." in key}
+    assert Settings.model_validate(documented) == Settings()
+
+
+def test_the_environment_overrides_the_file(tmp_path):
+    path = write(tmp_path, "[server]\nport = 9000\n[deploy]\nport_range = [20000, 20010]\n")
+    env = {"FPAI_SERVER__PORT": "9001", "FPAI_DEPLOY__PORT_RANGE": "21000,21010", "FPAI_BUILDS__DEADLINE": "15m"}
+    settings = load(path, env).settings
+    assert settings.server.port == 9001
+    assert settings.deploy.port_range == (21000, 21010)
+    assert settings.builds.deadline == 900
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[server]\nprot = 1\n", "server.port"),
+        ("[sever]\nport = 1\n", "server"),
+        ("[server]\nport = 70000\n", "server.port"),
+        ("[builds]\napproval_mode = 'sometimes'\n", "builds.approval_mode"),
+        ("[builds]\ndeadline = 'soon'\n", "duration"),
+        ("[sandbox]\nkind = 'docker'\n", "sandbox.kind"),
+        ("[deploy]\nport_range = [9, 3]\n", "lowest"),
+        ("[server]\nhost = '0.0.0.0'\n", "token"),
+        ("[server\n", "cannot be read"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_says_what_was_meant(tmp_path, text, said):
+    with pytest.raises(ConfigurationError) as refused:
+        load(write(tmp_path, text), {})
+    assert said in str(refused.value)
+
+
+def test_an_unknown_environment_key_is_refused_too(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"server\.port"):
+        load(write(tmp_path, ""), {"FPAI_SERVER__PROT": "1"})
+
+
+def test_a_named_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="no configuration file"):
+        load(tmp_path / "nowhere.toml", {})
+
+
+def test_a_credential_file_beats_the_environment_and_is_not_shown(tmp_path):
+    (tmp_path / "REGISTRY_TOKEN").write_text("from-credentials\n")
+    env = {"CREDENTIALS_DIRECTORY": str(tmp_path), "REGISTRY_TOKEN": "from-environment"}
+    secrets = load(write(tmp_path, ""), env).secrets
+    assert secrets.get("REGISTRY_TOKEN") == "from-credentials"
+    assert "from-credentials" not in repr(secrets)
+
+
+@pytest.mark.parametrize(
+    ("table", "env", "expected"),
+    [
+        ("", {}, ".executor"),
+        ("", {"STATE_DIRECTORY": "/var/lib/fpai"}, "/var/lib/fpai"),
+        ("[state]\ndir = 'elsewhere'\n", {"STATE_DIRECTORY": "/var/lib/fpai"}, "elsewhere"),
+    ],
+)
+def test_the_state_directory_lies_beside_the_file_or_where_systemd_says(tmp_path, table, env, expected):
+    assert load(write(tmp_path, table), env).state_dir == (tmp_path / expected)
+
+
+def test_durations_and_sizes_have_units():
+    assert [parse_duration(d) for d in (90, "90", "90s", "15m", "2h", "1d")] == [90, 90, 90, 900, 7200, 86400]
+    assert [parse_size(s) for s in (5, "512M", "1G", "64K")] == [5, 512 << 20, 1 << 30, 64 << 10]
