@@ -39,4 +39,4 @@ def _answers(document: Mapping[str, Any], build: str) -> list[tuple[str, str]]:
 
 def reattach(build: str) -> str:
     """How to come back to a build that goes on without us."""
-    return f"Follow it: fpai watch {build}   Stop it: fpai cancel {build}"
+    return f"Follow it: fpai watch {build}\nStop it:   fpai cancel {build}"

@@ -14,7 +14,7 @@ from rich.text import Text
 from executor.cli import exits, words
 from executor.cli.advice import next_commands
 
-_BAR = 16
+_BAR, _TIME = 16, 7
 _MOVING = frozenset({"in_progress", "started"})
 
 
@@ -25,7 +25,9 @@ def board(
     parts: list[RenderableType] = [_headline(document), _steps(document, moving), _figures(document)]
     parts += [Text(f"  {words.plain(line)}", style="dim", no_wrap=True, overflow="ellipsis") for line in tail]
     parts += [Text(f"! {words.plain(line)}", style="yellow") for line in document.get("warnings") or ()]
-    parts += _error(document) + _questions(document) + _gate(document) + _places(document)
+    parts += (
+        _waiting(document) + _error(document) + _questions(document) + _gate(document) + _places(document)
+    )
     if note:
         parts.append(Text(f"! {note}", style="bold yellow"))
     commands = [] if moving and exits.for_build(document) is None else next_commands(document)
@@ -48,15 +50,18 @@ def _headline(document: Mapping[str, Any]) -> RenderableType:
 def _steps(document: Mapping[str, Any], moving: bool) -> Table:
     done = {row["step"]: row for row in document.get("steps_completed") or ()}
     current = document.get("current_step")
-    table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
-    table.add_column(width=1)
+    # Only the last column may wrap, so rich makes it alone narrower; its text is cut instead of wrapped.
+    table = Table(box=None, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(width=1, no_wrap=True)
     table.add_column(no_wrap=True)
-    table.add_column(width=_BAR)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(width=_BAR, no_wrap=True)
+    table.add_column(justify="right", no_wrap=True, min_width=_TIME)
+    table.add_column()
     for number, name in enumerate(words.STEP_NAMES, 1):
         label = f"{number} {name}"
         if number == current and document.get("status") != "complete":
+            # While a release is withdrawn the daemon names that instead of one of the eight.
+            label = f"{number} {words.plain(document.get('current_step_name') or name)}"
             table.add_row(*_current_row(document, label, moving))
         elif number in done:
             table.add_row(*_done_row(label, done[number].get("duration_seconds")))
@@ -95,6 +100,10 @@ def _current_row(document: Mapping[str, Any], label: str, moving: bool) -> list[
     ]
 
 
+def _cut(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
 def _since(details: Mapping[str, Any]) -> Text:
     left = words.seconds_until(details.get("started_at"))
     return Text("" if left is None else words.short_duration(-left), style="dim")
@@ -125,7 +134,15 @@ def _figures(document: Mapping[str, Any]) -> Text:
     for key, label in (("approval_mode", "mode"), ("provider", "provider")):
         if document.get(key):
             facts.append(f"{label} {document[key]}")
-    return Text("   ".join(facts))
+    return Text("   ".join(facts), no_wrap=True, overflow="ellipsis")
+
+
+def _waiting(document: Mapping[str, Any]) -> list[RenderableType]:
+    reason = document.get("waiting_reason")
+    if not reason or document.get("gate"):
+        return []
+    again = f" Tried again at {words.clock(document['retry_at'])}." if document.get("retry_at") else ""
+    return [Text(f"◌ {words.plain(reason)}{again}", style="magenta")]
 
 
 def _error(document: Mapping[str, Any]) -> list[RenderableType]:

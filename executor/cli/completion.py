@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from executor.cli.exits import CliError
 from executor.cli.session import open_session
@@ -21,3 +21,12 @@ def complete_build(incomplete: str) -> Iterator[tuple[str, str]]:
     for row in rows:
         if str(row["build_id"]).startswith(incomplete):
             yield str(row["build_id"]), str(row.get("status", ""))
+
+
+def complete_word(*known: str) -> Callable[[str], list[str]]:
+    """Offer the words that an option knows."""
+
+    def words(incomplete: str) -> list[str]:
+        return [word for word in known if word.startswith(incomplete)]
+
+    return words

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from executor import __version__
 from executor.cli import exits
 from executor.cli.exits import CliError
 
@@ -15,9 +16,7 @@ def main() -> None:
     """Run fpai; the entry point of the console script."""
     if sys.argv[1:] in _ASKS_VERSION:
         # Scripts and editors ask for it often: answered before typer, and with it pydantic, are loaded.
-        from executor.cli.version import installed_version  # noqa: PLC0415
-
-        print(f"fpai {installed_version()}")
+        print(f"fpai {__version__}")
         return
     from executor.cli.verbs import make_app  # noqa: PLC0415
 

@@ -12,18 +12,25 @@ from executor.cli import words
 from executor.cli.console import stdout
 
 _LONGEST_VALUE = 4000
+_WIDE = 110
+_GIVING_WAY = {"step", "tokens", "release"}
 
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
-        table.add_column(column, overflow="fold" if column in {"build", "address"} else "ellipsis")
+        # Only a column that may wrap is made narrower, and its text is then cut: never what one copies.
+        table.add_column(column, no_wrap=column not in _GIVING_WAY)
     return table
 
 
 def _state(status: object) -> Text:
-    colour, mark, text = words.state_words(status)
-    return Text(f"{mark} {text}", style=colour)
+    colour, mark, _ = words.state_words(status)
+    return Text(f"{mark} {words.plain(status).replace('_', ' ')}", style=colour)
+
+
+def _cut(text: object) -> Text:
+    return Text(words.plain(text), no_wrap=True, overflow="ellipsis")
 
 
 def builds_table(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -31,19 +38,21 @@ def builds_table(rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
         stdout().print('No build here. Start one: fpai build "Build Analytics Engine for tracking metrics"')
         return
-    table = _table("build", "state", "step", "%", "elapsed", "cost", "created")
+    console = stdout()
+    wide = console.width >= _WIDE
+    table = _table("build", "state", "%", "step", "cost", *(("elapsed", "created") if wide else ()))
     for row in rows:
+        more = (words.short_duration(row.get("elapsed_seconds")), words.clock(row.get("created_at")))
         step = f"{row.get('current_step', '-')} {row.get('current_step_name') or ''}".strip()
         table.add_row(
             str(row.get("build_id")),
             _state(row.get("status")),
-            Text(words.plain(step)),
             str(row.get("progress_percent", "-")),
-            words.short_duration(row.get("elapsed_seconds")),
+            _cut(step),
             words.money(row.get("cost_usd") or 0),
-            words.clock(row.get("created_at")),
+            *(more if wide else ()),
         )
-    stdout().print(table)
+    console.print(table)
 
 
 def droplets_table(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -60,7 +69,7 @@ def droplets_table(rows: Sequence[Mapping[str, Any]]) -> None:
             Text(words.plain(row.get("name"))),
             Text(health, style=colours.get(health, "yellow")),
             Text(words.plain(row.get("url") or "-")),
-            Text(words.plain(row.get("release") or "-")),
+            _cut(row.get("release") or "-"),
             str(len(row.get("releases") or ())),
         )
     stdout().print(table)
@@ -82,7 +91,7 @@ def cost_table(document: Mapping[str, Any]) -> None:
             _state(row.get("status")),
             words.money(row.get("cost_usd") or 0),
             budget,
-            Text(words.plain("-" if spent is None else spent)),
+            _cut("-" if spent is None else spent),
         )
     stdout().print(table)
     stdout().print(f"together {words.money(document['cost_usd'])}", style="bold")

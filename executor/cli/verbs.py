@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from executor import __version__
 from executor.cli import exits, verbs_build, verbs_decide, verbs_host, verbs_read
 from executor.cli.session import AsJson, print_json
-from executor.cli.version import installed_version
 
 _WATCH, _READ, _DECIDE, _HOST = "Build", "Look", "Decide", "This machine"
 
@@ -35,9 +35,9 @@ def make_app() -> typer.Typer:
 def version(as_json: AsJson = False) -> None:
     """Print the version."""
     if as_json:
-        print_json({"version": installed_version()})
+        print_json({"version": __version__})
     else:
-        print(f"fpai {installed_version()}")
+        print(f"fpai {__version__}")
 
 
 _VERBS: dict[str, dict[str, Callable[..., None]]] = {

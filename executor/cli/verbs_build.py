@@ -9,7 +9,7 @@ import typer
 
 from executor.cli import exits, words
 from executor.cli.advice import reattach
-from executor.cli.completion import complete_build
+from executor.cli.completion import complete_build, complete_word
 from executor.cli.exits import CliError
 from executor.cli.session import Session, print_json, talks
 
@@ -35,7 +35,12 @@ def build(
     ] = False,
     mode: Annotated[
         str | None,
-        typer.Option("--mode", metavar="MODE", help="auto, checkpoints (two gates) or final (one)."),
+        typer.Option(
+            "--mode",
+            metavar="MODE",
+            help="auto, checkpoints (two gates) or final (one).",
+            autocompletion=complete_word("auto", "checkpoints", "final"),
+        ),
     ] = None,
     notify: Annotated[
         list[str] | None, typer.Option("--notify", metavar="CHANNEL", help="slack, email; may be repeated.")
@@ -121,7 +126,7 @@ def _follow(session: Session, build_id: str, after: int, timeout: float | None) 
     try:
         document = _watched(session, build_id, after, timeout)
     except KeyboardInterrupt:
-        print(f"\nDetached; the build goes on. {reattach(build_id)}", file=sys.stderr, flush=True)
+        print(f"\nDetached; the build goes on.\n{reattach(build_id)}", file=sys.stderr, flush=True)
         raise typer.Exit(exits.DETACHED) from None
     if not session.as_json:
         from executor.cli.summary import print_summary  # noqa: PLC0415 - draws with rich

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from executor.cli import words
-from executor.cli.completion import complete_build
+from executor.cli.completion import complete_build, complete_word
 from executor.cli.exits import CliError
 from executor.cli.session import Session, talks
 from executor.cli.verbs_build import BuildArgument
@@ -24,7 +24,10 @@ OptionalBuild = Annotated[
 Checkpoint = Annotated[
     str | None,
     typer.Option(
-        "--checkpoint", metavar="NAME", help="spec_generated, built or deployed; else what is open."
+        "--checkpoint",
+        metavar="NAME",
+        help="spec_generated, built or deployed; else what is open.",
+        autocompletion=complete_word("spec_generated", "built", "deployed"),
     ),
 ]
 Feedback = Annotated[str | None, typer.Option("--feedback", metavar="TEXT", help="What you want to say.")]
@@ -170,7 +173,8 @@ def _send(session: Session, method: str, build: str, verb: str, body: dict[str, 
     document = session.daemon.send(method, path, body).json()
 
     def show() -> None:
-        print(f"{build}: {words.state_words(document.get('status'))[2]}")
+        doing = f", {document.get('current_step_name')}" if document.get("status") == "in_progress" else ""
+        print(f"{build}: {words.state_words(document.get('status'))[2]}{doing}")
         for what, command in next_commands({"build_id": build, **document}):
             print(f"  {what}: {command}", file=sys.stderr)
 

@@ -34,11 +34,12 @@ def test_the_architects_own_line_starts_a_build_and_says_how_to_come_back(served
     done = run("build", INTENT, "--droplet-id", "11", "--auto", "--notify", "slack")
     assert done.returncode == 0
     assert done.stdout == "build-11-analytics-20261114-001\n"
-    first, warning, page, back = done.stderr.splitlines()
+    first, warning, page, follow, stop = done.stderr.splitlines()
     assert first.startswith("Building Analytics Droplet #11... estimated ") and first.endswith("days")
     assert warning == "! slack is not configured."
     assert page.startswith("See it: http://")
-    assert "fpai watch build-11-analytics-20261114-001" in back and "fpai cancel" in back
+    assert follow == "Follow it: fpai watch build-11-analytics-20261114-001"
+    assert stop == "Stop it:   fpai cancel build-11-analytics-20261114-001"
     assert submitted(served) == {
         "architect_intent": INTENT,
         "droplet_id": 11,

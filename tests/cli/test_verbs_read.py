@@ -18,7 +18,7 @@ def test_status_tells_step_action_counts_time_and_money(fakes: Any, served: Any,
     for part in (
         "Analytics Droplet #13",
         "● in progress",
-        "✓  1 Intent",
+        "✓ 1 Intent",
         "4 Apprentice Build",
         "writing tests · 3 iterations · 8 files · 4 passing · 2 failing",
         "50 %",
@@ -51,6 +51,12 @@ def test_status_shows_why_a_build_failed_and_what_to_do(fakes: Any, served: Any,
     text = run("status").stdout
     for part in ("✗ The tests fail.", "Read the log.", "! no model was used", "fpai retry build-13"):
         assert part in text
+
+
+def test_status_says_why_a_build_waits_and_when_it_goes_on(fakes: Any, served: Any, run: Run) -> None:
+    waits = {"waiting_reason": "The registry is down.", "retry_at": "2026-11-14T12:40:00Z"}
+    served.fake.add(fakes.make_build(1, status="waiting_retry", **waits))
+    assert "The registry is down. Tried again at " in run("status").stdout
 
 
 def test_text_from_a_model_cannot_steer_the_terminal(fakes: Any, served: Any, run: Run) -> None:
