@@ -101,7 +101,8 @@ async def _talk(process: Process, stdin: bytes, limit: int) -> Finished:
 
 
 async def _feed(writer: asyncio.StreamWriter, data: bytes) -> None:
-    with suppress(BrokenPipeError, ConnectionResetError):
+    # A program that has already ended: BrokenPipeError with asyncio's loop, RuntimeError with uvloop.
+    with suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
         writer.write(data)
         await writer.drain()
     writer.close()
