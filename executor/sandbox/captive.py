@@ -109,12 +109,16 @@ class Captive:
         if self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+        if self._inner is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._inner, signal.SIGKILL)
         if self._leaf is not None:
             self._leaf.kill()
 
     async def _bury(self) -> None:
         await self.ended()
         self._on_info()
+        self.kill()  # once more, since the first process inside is known only now
         if self._inner is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_DEATH_PATIENCE):

@@ -47,7 +47,7 @@ class ReleaseKeeper:
         env: Mapping[str, str],
         session: aiohttp.ClientSession,
         clock: Callable[[], float],
-        interval: float = 15.0,
+        interval: float = 5.0,
     ) -> None:
         self._droplets = droplets
         self._target = target

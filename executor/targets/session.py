@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -133,8 +134,8 @@ async def _end(record: Path, number: signal.Signals, patience: float) -> None:
 async def _gone(pidfd: int | None, patience: float) -> None:
     deadline = asyncio.get_running_loop().time() + patience
     while pidfd is not None and asyncio.get_running_loop().time() < deadline:
-        try:
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        except ProcessLookupError:
+        if select.select([pidfd], [], [], 0)[0]:  # ended, though its new parent may not have reaped it yet
             return
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         await asyncio.sleep(_STEP)

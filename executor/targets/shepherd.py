@@ -77,8 +77,7 @@ class Shepherd:
         signal.signal(signal.SIGTERM, self._ask_to_end)
         signal.signal(signal.SIGALRM, self._kill)
         reading, info = self._spawn()
-        named = _CHILD.search(os.read(info, 4096))
-        os.close(info)
+        named = _CHILD.search(os.read(info, 4096))  # left open: bubblewrap writes more, and dies if it cannot
         self._inner = int(named[1]) if named else 0
         self._note()
         while data := os.read(reading, _READ):
