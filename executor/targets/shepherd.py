@@ -108,11 +108,13 @@ class Shepherd:
     def _ask_to_end(self, *_: object) -> None:
         """Let open requests finish: SIGTERM to the release itself, SIGKILL to all of it after the grace."""
         signal.setitimer(signal.ITIMER_REAL, self._orders["grace"])
-        children = Path(f"/proc/{self._inner}/task/{self._inner}/children")
         try:
-            for pid in children.read_text().split() if self._inner else ():
+            own = Path(f"/proc/{self._inner}/task/{self._inner}/children").read_text().split()
+            for pid in own:
                 os.kill(int(pid), signal.SIGTERM)
         except OSError:
+            own = []
+        if not own:
             self._kill()
 
     def _kill(self, *_: object) -> None:

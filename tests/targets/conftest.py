@@ -78,10 +78,18 @@ def places(tmp_path: Path) -> Iterator[Places]:
             remove_tree_now(root)
 
 
+@pytest.fixture(scope="session")
+def shared_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
+    """Places for what all tests may share: the venv."""
+    made = Places.of(tmp_path_factory.mktemp("shared") / "state")
+    yield made
+    remove_tree_now(made.root)
+
+
 @pytest.fixture
-def venvs(places: Places, resolver_cache: Path) -> VenvCache:
-    """A real venv cache."""
-    return VenvCache(places, find_uv(), environ={**os.environ, "UV_CACHE_DIR": str(resolver_cache)})
+def venvs(shared_places: Places, resolver_cache: Path) -> VenvCache:
+    """A real venv cache whose one venv is made once for all tests."""
+    return VenvCache(shared_places, find_uv(), environ={**os.environ, "UV_CACHE_DIR": str(resolver_cache)})
 
 
 MakeTarget = Callable[..., ProcessTarget]
@@ -96,7 +104,7 @@ async def make_target(places: Places, venvs: VenvCache, unused_tcp_port: int) ->
     def make(**options: object) -> ProcessTarget:
         settings: dict[str, object] = {
             "port_range": (unused_tcp_port, min(unused_tcp_port + 20, 65535)),
-            "deadline": 5.0,
+            "deadline": 30.0,
             "bounds": Bounds(grace=2.0),
             **options,
         }

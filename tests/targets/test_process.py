@@ -15,8 +15,10 @@ import pytest
 import executor
 from executor.errors import ReleaseAtFault, Transient
 from executor.sandbox.identity import release_uid
+from executor.sandbox.venv import VenvCache, find_uv
 from executor.targets import record
 from executor.targets.launch import Bounds
+from executor.web.peers import is_walled_peer
 
 
 def _lines_of(marker: str) -> list[str]:
@@ -148,61 +150,38 @@ async def test_one_that_will_not_end_is_killed_after_its_grace(make_target, drop
     assert not await target.alive(running.handle)
 
 
-_SERVES = """
-async def app(scope, receive, send):
-    if scope["type"] != "http":
-        return
-    await send({"type": "http.response.start", "status": %d, "headers": %s})
-    await send({"type": "http.response.body", "body": %r})
-"""
-_HANGS = "import asyncio\nasync def app(scope, receive, send):\n    await asyncio.sleep(300)\n"
-_SLOW = "import time\ntime.sleep(300)\n"
 _EATS = """
-import asyncio
-async def app(scope, receive, send):
-    eaten = []
-    while True:
-        eaten.append(bytearray(b"x") * (16 << 20))
+eaten = []
+while True:
+    eaten.append(bytearray(b"x") * (16 << 20))
 """
+_ELSEWHERE = "import socket, time\ns = socket.create_server(('127.0.0.1', 0))\ntime.sleep(300)"
 
 _BROKEN = {
     "does not import": ("import nothing_of_that_name", "exit code 1"),
     "has no app": ("", "exit code"),
     "ends at once": ("import os\nos._exit(3)", "exit code 3"),
+    "ends well at once": ("import os\nos._exit(0)", "exit code 0"),
     "kills itself": ("import os\nos.kill(os.getpid(), 9)", "killed"),
     "dies of a fault": ("import ctypes\nctypes.string_at(0)", "exit code 139"),
-    "takes too long to start": (_SLOW, "within 2 s"),
-    "hangs": (_HANGS, "within 2 s"),
-    "answers 500": (_SERVES % (500, [], b"{}"), "answered 500"),
-    "answers 404": (_SERVES % (404, [], b"{}"), "answered 404"),
-    "redirects elsewhere": (_SERVES % (302, [(b"location", b"http://127.0.0.1:1/")], b""), "answered 302"),
-    "answers text": (_SERVES % (200, [], b"fine"), "not JSON"),
-    "answers a list": (_SERVES % (200, [], b"[]"), "reported release None"),
-    "is another release": (_SERVES % (200, [], b'{"release": "r0"}'), "reported release 'r0'"),
-    "sends without end": (_SERVES % (200, [], b"x" * 10_000_000), "could not be asked"),
-    "eats all its memory": (_EATS, "more than 128 MiB|could not be asked|it never answered"),
-    "listens elsewhere": (
-        "import time, socket\ns = socket.create_server(('127.0.0.1', 0))\ntime.sleep(300)",
-        "within",
-    ),
+    "eats all its memory": (_EATS, "more than 128 MiB|exit code 1"),
+    "takes too long to start": ("import time\ntime.sleep(300)", "within 1 s"),
+    "listens elsewhere": (_ELSEWHERE, "within 1 s"),
 }
 
 
 @pytest.mark.parametrize("shape", _BROKEN)
 async def test_a_release_is_at_fault_when_it(shape, make_target, droplets):
     main, words = _BROKEN[shape]
-    target = make_target(deadline=2.0, bounds=Bounds(memory_bytes=128 << 20, grace=0.2))
+    deadline = 1.0 if "within" in words else 30.0
+    target = make_target(deadline=deadline, bounds=Bounds(memory_bytes=128 << 20, grace=0.2))
     release = droplets.release("r1", main)
     running = await target.start(release)
     with pytest.raises(ReleaseAtFault, match=words) as caught:
         await target.prove(running, release)
+    assert "r1" in caught.value.message and "earlier release" in caught.value.hint
     await target.stop(running.handle)
-    assert "r1" in caught.value.message
-    assert (
-        caught.value.log == target.log_tail(running.handle)
-        or "uvicorn" in caught.value.log.lower()
-        or caught.value.log == ""
-    )
+    assert not await target.alive(running.handle)
 
 
 async def test_the_log_of_a_broken_release_comes_with_the_error(target, droplets):
@@ -210,27 +189,6 @@ async def test_the_log_of_a_broken_release_comes_with_the_error(target, droplets
     with pytest.raises(ReleaseAtFault) as caught:
         await target.prove(await target.start(release), release)
     assert "the reason why" in caught.value.log
-
-
-async def test_one_good_answer_among_bad_ones_proves_nothing(make_target, droplets):
-    flaky = """
-import json, os
-count = 0
-async def app(scope, receive, send):
-    global count
-    if scope["type"] != "http":
-        return
-    count += 1
-    status = 200 if count % 2 else 500
-    await send({"type": "http.response.start", "status": status, "headers": []})
-    body = json.dumps({"release": os.environ["RELEASE_ID"]}).encode()
-    await send({"type": "http.response.body", "body": body})
-"""
-    target = make_target(deadline=1.5, probes=2)
-    release = droplets.release("r1", flaky)
-    running = await target.start(release)
-    with pytest.raises(ReleaseAtFault, match="answered 500"):
-        await target.prove(running, release)
 
 
 async def test_requirements_that_cannot_be_met_are_the_releases_fault(target, droplets):
@@ -362,20 +320,68 @@ async def test_a_release_outlives_the_daemon_that_was_killed_and_is_adopted(
 
 @pytest.mark.parametrize("moment", ["0.01", "0.05", "0.08", "0.1", "0.12", "0.15", "0.2"])
 async def test_a_daemon_killed_at_any_moment_of_a_start_leaves_one_release_or_none(
-    moment, tmp_path, target, droplets, unused_tcp_port, venvs, resolver_cache
+    moment, tmp_path, target, droplets, unused_tcp_port, places, resolver_cache
 ):
     release = droplets.release("r1")
-    await venvs.get(release.requirements)
+    environ = {**os.environ, "UV_CACHE_DIR": str(resolver_cache)}
+    await VenvCache(places, find_uv(), environ=environ).get(release.requirements)
     await asyncio.to_thread(_killed_daemon, tmp_path, release.source, unused_tcp_port, moment, resolver_cache)
     running = await target.start(release)
     await target.prove(running, release)
-    standing = [
-        path
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if path.exists()
-        and f"--port\0{running.handle['port']}".encode() in path.read_bytes()
-        and path.read_bytes().startswith(b"/venv")
-    ]
+    port = f"--port\0{running.handle['port']}".encode()
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    standing = [line for line in lines if line.startswith(b"/venv") and port in line]
     assert len(standing) == 1
     await target.stop(running.handle)
     assert record.holder(Path(running.handle["record"])) is None
+
+
+_THIEF = """
+import glob, json, os, socket
+found = []
+
+def look():
+    everywhere = [*glob.glob("/proc/*/environ"), *glob.glob("/proc/*/cwd/*"), *glob.glob("/proc/*/root/*")]
+    for path in [os.environ["KEY_FILE"], "/etc/shadow", *everywhere]:
+        try:
+            with open(path, "rb") as file:
+                if b"canary-of-the-daemon" in file.read():
+                    found.append(path)
+        except OSError:
+            pass
+
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    look()
+    if scope["path"] == "/approve":
+        caller = socket.create_connection(("127.0.0.1", int(os.environ["DAEMON_PORT"])))
+        caller.sendall(b"approve")
+        caller.recv(1)
+    body = {"release": os.environ["RELEASE_ID"], "found": found}
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+"""
+
+
+async def test_a_release_finds_no_key_of_the_daemon_and_is_known_when_it_calls(
+    target, droplets, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-of-the-daemon")
+    key = tmp_path / "key"
+    key.write_text("canary-of-the-daemon")
+    walled: list[bool] = []
+
+    async def heard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(7)
+        walled.append(is_walled_peer(writer.get_extra_info("peername"), writer.get_extra_info("sockname")))
+        writer.close()
+
+    daemon = await asyncio.start_server(heard, "127.0.0.1", 0)
+    port = str(daemon.sockets[0].getsockname()[1])
+    release = droplets.release("r1", _THIEF, KEY_FILE=str(key), DAEMON_PORT=port)
+    running = await target.start(release)
+    await target.prove(running, release)
+    assert (await _get(running.url, "/approve"))["found"] == []
+    assert walled == [target.changes_uid]
+    daemon.close()
