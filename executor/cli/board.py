@@ -25,9 +25,10 @@ def board(
     parts: list[RenderableType] = [_headline(document), _steps(document, moving), _figures(document)]
     parts += [Text(f"  {words.plain(line)}", style="dim", no_wrap=True, overflow="ellipsis") for line in tail]
     parts += [Text(f"! {words.plain(line)}", style="yellow") for line in document.get("warnings") or ()]
-    parts += (
-        _waiting(document) + _error(document) + _questions(document) + _gate(document) + _places(document)
-    )
+    if not moving:
+        parts += _left_out(document)
+    for section in (_waiting, _error, _questions, _gate, _places):
+        parts += section(document)
     if note:
         parts.append(Text(f"! {note}", style="bold yellow"))
     commands = [] if moving and exits.for_build(document) is None else next_commands(document)
@@ -130,11 +131,19 @@ def _figures(document: Mapping[str, Any]) -> Text:
     if exits.for_build(document) is None:
         left = f"about {words.short_duration(document.get('remaining_seconds'))} left"
         facts.append(f"{left} ({words.clock(document.get('estimated_completion'))})")
-    facts.append(words.money(document.get("cost_usd") or 0))
+    budget = f" of {words.money(document['budget_usd'])}" if document.get("budget_usd") is not None else ""
+    facts.append(words.money(document.get("cost_usd") or 0) + budget)
     for key, label in (("approval_mode", "mode"), ("provider", "provider")):
         if document.get(key):
             facts.append(f"{label} {document[key]}")
     return Text("   ".join(facts), no_wrap=True, overflow="ellipsis")
+
+
+def _left_out(document: Mapping[str, Any]) -> list[RenderableType]:
+    """What a build without a model did not do; while it moves, its log says the same."""
+    missing = document.get("left_out") or ()
+    told = [Text("○ No model was used; left out:", style="yellow")] if missing else []
+    return [*told, *(Text(f"  - {words.plain(line)}", style="dim") for line in missing)]
 
 
 def _waiting(document: Mapping[str, Any]) -> list[RenderableType]:
@@ -174,7 +183,7 @@ def _gate(document: Mapping[str, Any]) -> list[RenderableType]:
     asks = Text(f"◆ {gate.get('checkpoint')}: {words.plain(gate.get('asks') or '')}", style="bold yellow")
     evidence = gate.get("evidence") or {}
     rows = [
-        (key.replace("_", " "), words.plain(value)) for key, value in evidence.items() if value is not None
+        (key.replace("_", " "), words.listed(value)) for key, value in evidence.items() if value is not None
     ]
     return [asks, _pairs(rows)] if rows else [asks]
 

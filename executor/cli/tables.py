@@ -81,17 +81,12 @@ def cost_table(document: Mapping[str, Any]) -> None:
     for row in document["builds"]:
         budget = words.money(row["budget_usd"]) if row.get("budget_usd") is not None else "-"
         tokens = row.get("tokens")
-        spent = (
-            ", ".join(f"{key} {value}" for key, value in tokens.items())
-            if isinstance(tokens, dict)
-            else tokens
-        )
         table.add_row(
             str(row["build_id"]),
             _state(row.get("status")),
             words.money(row.get("cost_usd") or 0),
             budget,
-            _cut("-" if spent is None else spent),
+            _cut("-" if tokens is None else words.listed(tokens)),
         )
     stdout().print(table)
     stdout().print(f"together {words.money(document['cost_usd'])}", style="bold")

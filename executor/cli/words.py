@@ -39,6 +39,13 @@ def plain(text: object) -> str:
     return _CONTROL.sub("", str(text)).replace("\t", "    ")
 
 
+def listed(value: object) -> str:
+    """Write a list as `a, b`, a table as `key value, …`, anything else as it is."""
+    if isinstance(value, dict):
+        return ", ".join(f"{plain(key)} {listed(inner)}" for key, inner in value.items())
+    return ", ".join(map(listed, value)) if isinstance(value, (list, tuple)) else plain(value)
+
+
 def state_words(status: object) -> tuple[str, str, str]:
     """Colour, mark and words of a status."""
     return STATES.get(str(status), ("white", "·", plain(status)))

@@ -68,7 +68,12 @@ def make_build(number: int, name: str = "analytics", droplet_id: int = 13, **ove
 
 
 def gate(checkpoint: str = "built") -> dict[str, Any]:
-    evidence = {"tests": "12/12 passing", "spec_score": 92, "diff_lines": 340}
+    evidence = {
+        "tests": "12/12 passing",
+        "spec_score": 92,
+        "diff_lines": 340,
+        "resources": ["items", "owners"],
+    }
     return {
         "checkpoint": checkpoint,
         "gate_id": f"{checkpoint}-abc",

@@ -38,6 +38,7 @@ def test_status_shows_what_a_gate_asks_its_evidence_and_the_commands(
     for part in (
         "Deploy it?",
         "12/12 passing",
+        "items, owners",
         "fpai approve build-13",
         "fpai revise build-13",
         "fpai reject build-13",
@@ -51,6 +52,13 @@ def test_status_shows_why_a_build_failed_and_what_to_do(fakes: Any, served: Any,
     text = run("status").stdout
     for part in ("✗ The tests fail.", "Read the log.", "! no model was used", "fpai retry build-13"):
         assert part in text
+
+
+def test_status_says_what_was_left_out_without_a_model(fakes: Any, served: Any, run: Run) -> None:
+    served.fake.add(fakes.make_build(1, status="complete", left_out=["Search was not built."], budget_usd=5))
+    text = run("status").stdout
+    assert "No model was used; left out:\n  - Search was not built." in text
+    assert "$0.42 of $5.00" in text
 
 
 def test_status_says_why_a_build_waits_and_when_it_goes_on(fakes: Any, served: Any, run: Run) -> None:
