@@ -29,7 +29,11 @@ def test_the_example_documents_every_key_with_its_default():
 
 def test_the_environment_overrides_the_file(tmp_path):
     path = write(tmp_path, "[server]\nport = 9000\n[deploy]\nport_range = [20000, 20010]\n")
-    env = {"FPAI_SERVER__PORT": "9001", "FPAI_DEPLOY__PORT_RANGE": "21000,21010", "FPAI_BUILDS__DEADLINE": "15m"}
+    env = {
+        "FPAI_SERVER__PORT": "9001",
+        "FPAI_DEPLOY__PORT_RANGE": "21000,21010",
+        "FPAI_BUILDS__DEADLINE": "15m",
+    }
     settings = load(path, env).settings
     assert settings.server.port == 9001
     assert settings.deploy.port_range == (21000, 21010)

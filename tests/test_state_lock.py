@@ -34,7 +34,10 @@ def test_r7_the_kernel_frees_the_lock_of_a_killed_daemon(tmp_path):
 
 def test_a_state_directory_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StateNotWritable, match="state directory"), StateLock(tmp_path / "file" / "state", "x"):
+    with (
+        pytest.raises(StateNotWritable, match="state directory"),
+        StateLock(tmp_path / "file" / "state", "x"),
+    ):
         raise AssertionError("made a directory below a file")
 
 

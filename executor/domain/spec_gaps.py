@@ -9,7 +9,7 @@ from executor.domain.spec_text import inline
 # Signs of a wish in the intent's words, and what is therefore missing from a droplet made by rule.
 _GAPS: tuple[tuple[str, str], ...] = (
     (
-        r"auth|log-?ins?\b|passw|oauth|\broles?\b|permission|sign-?(up|in)",
+        r"auth(entic|ori[sz]|\b)|log-?ins?\b|passw|oauth|\broles?\b|permission|sign-?(up|in)",
         "User accounts, log-in and permissions.",
     ),
     (r"e-?mail(s|ed|ing)?\b|\bsms\b|slack|notif|alert|remind", "Sending messages, alerts or reminders."),

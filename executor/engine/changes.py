@@ -48,7 +48,7 @@ def step_done(build: Build, outcome: Done, now: float) -> Change:
     if outcome.droplet_id is not None:
         updates["droplet_id"] = outcome.droplet_id
     events = (
-        *outcome.events,
+        *_told(build, outcome),
         _step_completed(build, outcome, seconds),
         _step_started(build, build.step + 1, updates["attempt"]),
     )
@@ -67,7 +67,7 @@ def finished(build: Build, outcome: Done, now: float) -> Change:
         "asks": ASKS[Checkpoint.DEPLOYED],
         "decided_at": iso(now) if build.auto_approve else None,
     }
-    events = [*outcome.events, _step_completed(build, outcome, seconds)]
+    events = [*_told(build, outcome), _step_completed(build, Done("Reported."), seconds)]
     events.append(NewEvent("build_completed", outcome.message, {"url": facts.get("deployment_url")}))
     if build.auto_approve:
         events.append(NewEvent("review_approved", "Accepted at once, as asked: every check is green."))
@@ -107,7 +107,7 @@ def gate_opened(build: Build, outcome: Done, gate: Checkpoint, now: float) -> Ch
         **_calm(),
     }
     events = (
-        *outcome.events,
+        *_told(build, outcome),
         _step_completed(build, outcome, seconds),
         NewEvent("approval_requested", ASKS[gate], {"checkpoint": gate, "gate_id": opened}),
     )
@@ -282,6 +282,11 @@ def _step_started(build: Build, step: int, attempt: int) -> NewEvent:
     return NewEvent(
         "step_started", f"Step {step}, {STEP_NAMES[step - 1]}, started{again}.", {"attempt": attempt}
     )
+
+
+def _told(build: Build, outcome: Done) -> tuple[NewEvent, ...]:
+    """The step's own events; they are about the step that ends with this checkpoint."""
+    return tuple(replace(event, step=build.step, attempt=build.attempt) for event in outcome.events)
 
 
 def _step_completed(build: Build, outcome: Done, seconds: float) -> NewEvent:

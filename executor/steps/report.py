@@ -34,7 +34,7 @@ class ReportStep:
         return Done(
             message,
             artifacts=(Artifact("report", json.dumps(report, ensure_ascii=False)),),
-            events=(NewEvent("report_ready", message, report),),
+            events=(NewEvent("report_ready", "The report is kept with the build.", report),),
         )
 
 

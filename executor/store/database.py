@@ -61,10 +61,11 @@ class Database:
         Raises Unavailable when it cannot be written, NewerSchema when a later release wrote it.
         """
         try:
+            await asyncio.to_thread(_make_private, path)
             writer = await _connect(path, _writable)
             await writer.call(lambda c: migrate(c, path))
             reader = await _connect(path, _read_only)
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, OSError) as error:
             raise Unavailable(
                 f"The database {path} cannot be opened for writing: {error}.",
                 hint="Check the directory's owner, mode and free space.",
@@ -188,6 +189,12 @@ async def _connect(path: Path, connector: Callable[[Path], sqlite3.Connection]) 
     connection = _Connection(lambda: connector(path), iter_chunk_size=64)
     await connection
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """SQLite gives its -wal and -shm files the mode of the database, so that has to be right from the start."""
+    path.touch(mode=0o600, exist_ok=True)
+    path.chmod(0o600)
 
 
 def _writable(path: Path) -> sqlite3.Connection:

@@ -1,0 +1,84 @@
+"""The droplet's files as text and syntax trees: read with care, never imported, never followed out."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_LARGEST_FILE = 1 << 20
+_MOST_FILES = 5000
+_SKIPPED = frozenset({"__pycache__", ".git", ".venv", "node_modules"})
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One text file. `tree` is None for what is not Python or does not parse."""
+
+    name: str
+    text: str
+    tree: ast.Module | None
+
+    @property
+    def is_python(self) -> bool:
+        """True for a .py file."""
+        return self.name.endswith(".py")
+
+    @property
+    def is_test(self) -> bool:
+        """True below tests/."""
+        return self.name.startswith("tests/")
+
+
+def read_sources(root: Path) -> tuple[SourceFile, ...]:
+    """Every text file of up to 1 MiB, sorted by name; links and binary files are left out."""
+    return tuple(sorted(_files(root), key=lambda file: file.name))
+
+
+def _files(root: Path) -> Iterator[SourceFile]:
+    count = 0
+    for here, directories, names in os.walk(root, followlinks=False):
+        directories[:] = [name for name in directories if name not in _SKIPPED]
+        for name in names:
+            path = Path(here, name)
+            count += 1
+            if count > _MOST_FILES or path.is_symlink() or path.stat().st_size > _LARGEST_FILE:
+                continue
+            try:
+                text = path.read_text("utf-8")
+            except (UnicodeDecodeError, OSError):
+                continue
+            yield SourceFile(str(path.relative_to(root)), text, _parsed(path, text))
+
+
+def _parsed(path: Path, text: str) -> ast.Module | None:
+    if path.suffix != ".py":
+        return None
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def counted_tests(files: tuple[SourceFile, ...]) -> int:
+    """Test functions in the source: what a run has to execute at least."""
+    return sum(1 for file in files if _holds_tests(file) for _ in _test_functions(file.tree))
+
+
+def _holds_tests(file: SourceFile) -> bool:
+    name = Path(file.name).name
+    return file.is_python and file.is_test and (name.startswith("test_") or name.endswith("_test.py"))
+
+
+def _test_functions(tree: ast.Module | None) -> Iterator[ast.AST]:
+    for node in tree.body if tree else ():
+        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            yield from (child for child in node.body if _is_test(child))
+        elif _is_test(node):
+            yield node
+
+
+def _is_test(node: ast.AST) -> bool:
+    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test")

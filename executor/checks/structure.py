@@ -1,0 +1,102 @@
+"""The repository's shape: the files, the labels and the pins that the ecosystem looks for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from executor.checks.rules import judged
+from executor.checks.sources import SourceFile
+from executor.domain.droplet import DropletIdentity
+from executor.domain.findings import Finding
+
+# ecosystem.md sections 5 (Structure Scan) and 10 (package layout).
+REQUIRED_FILES = (
+    "app/__init__.py", "app/main.py", "app/models.py", "app/config.py", "tests/conftest.py",
+    "tests/test_health.py", "tests/test_api.py", "docs/SPEC.md", "requirements.txt", "Dockerfile",
+    "README.md", "HANDOFF.md", ".gitignore", ".env.example",
+)  # fmt: skip
+IGNORED = (".env", ".env.*", "*.key", "*.pem", "credentials.json", "secrets/", "!.env.example")
+README_SECTIONS = (
+    "Overview", "Installation", "Usage", "API Endpoints", "Configuration", "Development", "Testing",
+    "Deployment",
+)  # fmt: skip
+ENDPOINTS = ("/health", "/capabilities", "/state", "/dependencies", "/message")
+ENVIRONMENT = (
+    "REGISTRY_URL", "ORCHESTRATOR_URL", "SERVICE_NAME", "SERVICE_PORT", "DROPLET_ID", "ENVIRONMENT",
+    "LOG_LEVEL",
+)  # fmt: skip
+_PIN = re.compile(
+    r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._ -]+\])?==[A-Za-z0-9.+!_-]+(\s*;.*)?(\s+#.*)?$"
+)
+
+
+def check_structure(
+    root: Path, files: tuple[SourceFile, ...], identity: DropletIdentity
+) -> tuple[Finding, ...]:
+    """F1 files, U15 labels, U16 settings, U19 README, S2 .gitignore, S12 pins, C11's files."""
+    text = {file.name: file.text for file in files}
+    missing = [name for name in REQUIRED_FILES if not (root / name).is_file()]
+    readme = text.get("README.md", "")
+    ignored = {line.strip() for line in text.get(".gitignore", "").splitlines()}
+    config = text.get("app/config.py", "")
+    return (
+        judged("F1", "The files of the package layout are there", [f"{name} is missing" for name in missing]),
+        judged(
+            "U15",
+            "The Dockerfile carries the droplet's labels",
+            _labels(text.get("Dockerfile", ""), identity),
+        ),
+        judged(
+            "U16",
+            "The settings are read from the contract's environment names",
+            [f"{name} is not read" for name in ENVIRONMENT if name.lower() not in config.lower()],
+        ),
+        judged(
+            "U19",
+            "The README documents the five endpoints and has its sections",
+            [f"{e} is not named" for e in ENDPOINTS if e not in readme]
+            + [
+                f"no section {s}"
+                for s in README_SECTIONS
+                if not re.search(rf"^#+ {s}\b", readme, re.MULTILINE)
+            ],
+        ),
+        judged(
+            "S2",
+            "Secrets cannot be committed by accident",
+            [f"{i} is not ignored" for i in IGNORED if i not in ignored],
+        ),
+        judged("S12", "Every requirement is pinned exactly", _unpinned(text.get("requirements.txt", ""))),
+    )
+
+
+def _labels(dockerfile: str, identity: DropletIdentity) -> list[str]:
+    joined = re.sub(r"\\\n", " ", dockerfile)
+    labels = dict(
+        re.findall(r'([a-z][a-z0-9_.]*)="([^"]*)"', "\n".join(re.findall(r"(?m)^LABEL .*$", joined)))
+    )
+    wanted = {
+        "droplet.id": str(identity.id),
+        "droplet.name": identity.name,
+        "droplet.version": identity.version,
+        "droplet.udc_compliant": "true",
+    }
+    problems = [
+        f"{key} is {labels.get(key)!r}, not {value!r}"
+        for key, value in wanted.items()
+        if labels.get(key) != value
+    ]
+    if not labels.get("droplet.capabilities"):
+        problems.append("droplet.capabilities is missing")
+    if "HEALTHCHECK" not in joined:
+        problems.append("there is no HEALTHCHECK")
+    return problems
+
+
+def _unpinned(requirements: str) -> list[str]:
+    lines = [line.strip() for line in requirements.splitlines()]
+    entries = [line for line in lines if line and not line.startswith("#")]
+    if not entries:
+        return ["requirements.txt names nothing"]
+    return [f"{line!r} is not NAME==VERSION" for line in entries if not _PIN.fullmatch(line)]

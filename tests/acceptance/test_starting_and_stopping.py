@@ -1,0 +1,75 @@
+"""How the daemon starts, refuses to start, stops, and what survives it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+
+import pytest
+
+from tests.acceptance.daemon import FPAI, RealDaemon
+
+
+def serve(home, **env):
+    daemon = RealDaemon(home, **env)
+    done = subprocess.run(
+        [FPAI, "serve"], cwd=home, env=daemon.env, capture_output=True, text=True, timeout=60
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_r7_a_second_daemon_on_the_directory_exits_with_75_and_names_the_first(daemon):
+    done = serve(daemon.home)
+    assert done.returncode == 75
+    assert str(daemon.process.pid) in done.stderr
+
+
+def test_a_taken_port_exits_with_69_and_names_it(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = serve(tmp_path, FPAI_SERVER__PORT=str(port))
+    assert done.returncode == 69
+    assert str(port) in done.stderr
+
+
+def test_a_state_directory_that_cannot_be_written_exits_with_73(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = serve(tmp_path, FPAI_STATE__DIR=str(tmp_path / "file" / "state"))
+    assert done.returncode == 73
+    assert "FPAI_STATE__DIR" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("FPAI_SERVER__PROT", "server.port"), ("FPAI_BULIDS__DEADLINE", "builds")]
+)
+def test_an_unknown_configuration_key_exits_with_78_and_says_what_was_meant(tmp_path, key, meant):
+    done = serve(tmp_path, **{key: "1"})
+    assert done.returncode == 78
+    assert meant in done.stderr
+
+
+def test_other_addresses_than_loopback_need_a_token(tmp_path):
+    assert serve(tmp_path, FPAI_SERVER__HOST="0.0.0.0").returncode == 78
+
+
+def test_r9_sigterm_drains_exits_with_0_and_a_restart_goes_on(tmp_path):
+    daemon = RealDaemon(tmp_path)
+    try:
+        daemon.start()
+        build_id = daemon.build("Build a droplet that stores cards")
+        assert daemon.terminate() == 0
+        daemon.start()
+        assert daemon.until(build_id)["status"] == "complete"
+        alive = daemon.releases_alive()
+        assert daemon.terminate() == 0
+        assert daemon.releases_alive() == alive
+        assert len(alive) == 1
+        daemon.start()
+        droplet = daemon.get("/executor/droplets")[0]
+        assert droplet["release"] == alive[0]
+        assert daemon.releases_alive() == alive
+    finally:
+        daemon.clean_up()
