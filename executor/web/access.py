@@ -29,6 +29,8 @@ _OPEN_PATHS = frozenset(
 _OPEN_PREFIXES = ("/static/", "/hooks/slack", "/a/")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _KNOWN_HOSTS = 256
+# What a form on any page may send without asking first; refused even with nothing in it.
+_FORM_TYPES = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})
 
 
 class Access:
@@ -165,12 +167,11 @@ def _hostname(netloc: str) -> str:
 def _check_content_type(path: str, headers: Headers) -> None:
     if not (path.startswith("/executor/") or path == "/message"):
         return
-    content_type = headers.get(b"content-type")
-    if content_type is None:
-        if headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers:
-            return
-        raise _not_json()
-    media, _, parameters = content_type.decode("latin-1").lower().partition(";")
+    content_type = headers.get(b"content-type", b"").decode("latin-1").lower()
+    media, _, parameters = content_type.partition(";")
+    is_empty = headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
+    if is_empty and media.strip() not in _FORM_TYPES:
+        return
     charset = parameters.strip().removeprefix("charset=").strip('"')
     if media.strip() != "application/json" or charset not in {"", "utf-8", "utf8"}:
         raise _not_json()

@@ -1,0 +1,116 @@
+"""The real application behind a real uvicorn on loopback, around the real engine with scripted steps."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+from executor.domain.build import Build
+from executor.engine.requests import SubmitRequest
+from executor.settings import Settings
+from executor.web.api import Api
+from executor.web.app import create_app
+from executor.web.listener import CheckedConnection
+from tests.engine.conftest import World, running_world
+
+SUBMIT = "/executor/build-droplet"
+
+
+@dataclass
+class Site:
+    """A served application and a client that speaks to it."""
+
+    world: World
+    api: Api
+    app: Starlette
+    url: str
+    client: aiohttp.ClientSession
+    server: uvicorn.Server
+
+    async def call(self, method: str, path: str, **more: Any) -> tuple[int, Any, Any]:
+        """Status, JSON body (or text) and headers of one request."""
+        async with self.client.request(method, self.url + path, **more) as reply:
+            is_json = "json" in reply.headers.get("content-type", "")
+            return reply.status, await (reply.json() if is_json else reply.text()), reply.headers
+
+    async def get(self, path: str, **more: Any) -> tuple[int, Any, Any]:
+        return await self.call("GET", path, **more)
+
+    async def post(self, path: str, body: Any = None, **more: Any) -> tuple[int, Any, Any]:
+        return await self.call("POST", path, json=body, **more)
+
+    async def started(self, **more: Any) -> str:
+        """Submit an intent; returns the build's id."""
+        body = {"architect_intent": "Build Coordinator Droplet to route work", **more}
+        status, reply, _ = await self.post(SUBMIT, body)
+        assert status == 202, reply
+        return str(reply["build_id"])
+
+    async def finished(self, **more: Any) -> Build:
+        return await self.world.until(await self.started(**more))
+
+
+Serving = Callable[..., AbstractAsyncContextManager[Site]]
+
+
+@asynccontextmanager
+async def serving(directory: Path, **tables: Any) -> AsyncIterator[Site]:
+    """Serve an application over a state directory; `tables` are those of executor.toml."""
+    changes: dict[str, Any] = tables.pop("api", {})
+    async with running_world(directory) as world:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        url = f"http://localhost:{listener.getsockname()[1]}"
+        api = Api(
+            commands=world.commands,
+            submit_request=SubmitRequest,
+            store=world.store,
+            bus=world.bus,
+            live=world.live,
+            settings=Settings.model_validate(tables),
+            base_url=url,
+            version="0.1.0",
+            started_at=time.time(),
+        )
+        api = replace(api, **changes)
+        world.live.counts = world.scheduler.counts
+        app = create_app(api)
+        config = uvicorn.Config(
+            app, http=CheckedConnection, ws="websockets-sansio", log_config=None, access_log=False,
+            lifespan="off", timeout_graceful_shutdown=2,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server._serve([listener]))
+        async with asyncio.timeout(10):
+            while not server.started:
+                await asyncio.sleep(0.01)
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector) as client:
+            try:
+                yield Site(world, api, app, url, client, server)
+            finally:
+                world.live.draining = True
+                api.watchers.nudge()
+                server.should_exit = True
+                await task
+
+
+@pytest.fixture
+async def site(tmp_path: Path) -> AsyncIterator[Site]:
+    async with serving(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Serving:
+    return lambda **tables: serving(tmp_path, **tables)
