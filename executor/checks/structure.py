@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from executor.checks.legible import check_legible
 from executor.checks.rules import judged
 from executor.checks.sources import SourceFile
 from executor.domain.droplet import DropletIdentity
@@ -34,7 +35,7 @@ _PIN = re.compile(
 def check_structure(
     root: Path, files: tuple[SourceFile, ...], identity: DropletIdentity
 ) -> tuple[Finding, ...]:
-    """F1 files, U15 labels, U16 settings, U19 README, S2 .gitignore, S12 pins, C11's files."""
+    """F1 files, F2 legibility, U15 labels, U16 settings, U19 README, S2 .gitignore, S12 pins, C11's files."""
     text = {file.name: file.text for file in files}
     missing = [name for name in REQUIRED_FILES if not (root / name).is_file()]
     readme = text.get("README.md", "")
@@ -42,6 +43,7 @@ def check_structure(
     config = text.get("app/config.py", "")
     return (
         judged("F1", "The files of the package layout are there", [f"{name} is missing" for name in missing]),
+        check_legible(root),
         judged(
             "U15",
             "The Dockerfile carries the droplet's labels",
