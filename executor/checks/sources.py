@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 _LARGEST_FILE = 1 << 20
 _MOST_FILES = 5000
+# CPython 3.11 counts the depth of a syntax tree once for all threads and raises SystemError when two of them
+# build trees at the same time (gh-106905), as the checks of two builds do.
+_PARSING = threading.Lock()
 _SKIPPED = frozenset({"__pycache__", ".git", ".venv", "node_modules"})
 
 
@@ -57,7 +61,8 @@ def _parsed(path: Path, text: str) -> ast.Module | None:
     if path.suffix != ".py":
         return None
     try:
-        return ast.parse(text)
+        with _PARSING:
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -192,7 +192,7 @@ async def _connect(path: Path, connector: Callable[[Path], sqlite3.Connection]) 
 
 
 def _make_private(path: Path) -> None:
-    """SQLite gives its -wal and -shm files the mode of the database, so that has to be right from the start."""
+    """SQLite gives -wal and -shm the mode of the database, so that has to be right from the start."""
     path.touch(mode=0o600, exist_ok=True)
     path.chmod(0o600)
 

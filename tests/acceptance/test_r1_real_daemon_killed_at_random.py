@@ -29,7 +29,8 @@ def test_r1_a_daemon_killed_twenty_times_completes_every_build_and_repeats_no_ef
             daemon.kill()
             daemon.start()
         for build_id in builds:
-            assert daemon.until(build_id, seconds=180)["status"] == "complete", f"seed {seed}"
+            ended = daemon.until(build_id, seconds=180)
+            assert ended["status"] == "complete", f"seed {seed}: {ended['error'] or ended['questions']}"
         assert len(daemon.releases_alive()) == len(builds), f"seed {seed}"
         _assert_nothing_happened_twice(daemon, len(builds))
     finally:

@@ -15,22 +15,22 @@ def ask(url: str, body: object = None):
 
 def test_a_second_release_keeps_the_data_and_a_rollback_brings_the_first_one_back(daemon):
     first = daemon.until(
-        daemon.build("Build a droplet that stores books with title and year", droplet_name="books")
+        daemon.build("Build a droplet that stores books with title and year", droplet_name="shelf")
     )
     ask(f"{first['deployment_url']}/books", {"title": "Emma", "year": 1815})
 
-    second = daemon.until(daemon.build("Also store authors with name", droplet_name="books"))
+    second = daemon.until(daemon.build("Also store authors with name", droplet_name="shelf"))
     assert second["droplet_id"] == first["droplet_id"]
     assert second["release"] != first["release"]
     assert [b["title"] for b in ask(f"{second['deployment_url']}/books")["data"]] == ["Emma"]
     assert ask(f"{second['deployment_url']}/authors")["data"] == []
-    mine = [name for name in daemon.releases_alive() if "-books-" in name]
+    mine = [name for name in daemon.releases_alive() if "-shelf-" in name]
     assert mine == [second["release"]]
 
     status, body = daemon.call("POST", f"/executor/builds/{second['build_id']}/rollback")
     assert status < 300, body
     assert daemon.until(second["build_id"], "rolled_back")["status"] == "rolled_back"
-    droplet = next(d for d in daemon.get("/executor/droplets") if d["name"] == "books")
+    droplet = next(d for d in daemon.get("/executor/droplets") if d["name"] == "shelf")
     assert droplet["release"] == first["release"]
     assert ask(f"{droplet['url']}/health")["release"] == first["release"]
     assert [b["title"] for b in ask(f"{droplet['url']}/books")["data"]] == ["Emma"]
@@ -41,6 +41,6 @@ def test_a_second_release_keeps_the_data_and_a_rollback_brings_the_first_one_bac
         {"checkpoint": "deployed", "decision": "reject", "feedback": "not what I meant"},
     )
     assert daemon.until(first["build_id"], "rolled_back")["review"]["decision"] == "rejected"
-    assert not [name for name in daemon.releases_alive() if "-books-" in name]
-    droplet = next(d for d in daemon.get("/executor/droplets") if d["name"] == "books")
+    assert not [name for name in daemon.releases_alive() if "-shelf-" in name]
+    droplet = next(d for d in daemon.get("/executor/droplets") if d["name"] == "shelf")
     assert droplet["url"] is None
