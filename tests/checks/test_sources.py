@@ -11,7 +11,7 @@ from executor.checks.sources import counted_tests, read_sources
 
 
 class Garbage:
-    """A cycle whose finalizer runs bytecode, so that a collection inside the parser lets other threads run."""
+    """A cycle whose finalizer runs bytecode: collected inside the parser, it lets other threads run."""
 
     def __init__(self) -> None:
         self.me = self
