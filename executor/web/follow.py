@@ -6,8 +6,11 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
 from enum import Enum
 from typing import Any, NamedTuple
+
+from starlette.websockets import WebSocketDisconnect
 
 from executor.domain.build import FINISHED, RUNNABLE, Build
 from executor.domain.events import Event, iso
@@ -120,7 +123,7 @@ def tick(api: Api, build: Build) -> str:
 
 
 async def race(work: Coroutine[Any, Any, None], gone: Coroutine[Any, Any, None]) -> None:
-    """Run `work` until it is done or `gone` returns; raises what `work` raised."""
+    """Run `work` until it is done or `gone` returns; raises what `work` raised, save that nobody listens."""
     worker, watcher = asyncio.create_task(work), asyncio.create_task(gone)
     try:
         await asyncio.wait({worker, watcher}, return_when=asyncio.FIRST_COMPLETED)
@@ -129,7 +132,8 @@ async def race(work: Coroutine[Any, Any, None], gone: Coroutine[Any, Any, None])
         watcher.cancel()
         await asyncio.gather(worker, watcher, return_exceptions=True)
     if not worker.cancelled():
-        worker.result()
+        with suppress(WebSocketDisconnect, OSError):
+            worker.result()
 
 
 def _item(event: Event) -> Item:

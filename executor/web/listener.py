@@ -6,6 +6,7 @@ A connection stays with the process that made it, so one look at the kernel's ta
 from __future__ import annotations
 
 import asyncio
+import socket
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -21,8 +22,10 @@ class CheckedConnection(HttpToolsProtocol):
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Look the peer up."""
+        """Look the peer up, and see that no reply waits for the peer's delayed acknowledgement."""
         super().connection_made(transport)
+        if self.client is not None:
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         walled = False
         if self.client is not None and self.server is not None and self.server[1] is not None:
             walled = is_walled_peer(self.client, (self.server[0], self.server[1]))

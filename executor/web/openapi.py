@@ -80,6 +80,8 @@ def _described(op: Operation) -> dict[str, Any]:
 
 def _responses(op: Operation) -> dict[str, Any]:
     schema = _ref(op.reply) if isinstance(op.reply, type) else op.reply
+    if op.many:
+        schema = {"type": "array", "items": schema}
     shown: dict[str, Any] = {"description": HTTPStatus(op.status).phrase}
     if op.status != 101:
         shown["content"] = {media: _content(media, schema) for media in op.media}

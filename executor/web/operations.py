@@ -28,7 +28,8 @@ class Parameter:
 class Operation:
     """One method on one path. `reply` is a model or a JSON Schema of the 2xx body, None without a JSON body.
 
-    `media` are the media types of the 2xx answer, `errors` the statuses that only some operations have.
+    `many` makes the body an array of `reply`; `media` are the media types of the 2xx answer; `errors` are
+    the statuses that only some operations have.
     """
 
     method: str
@@ -40,6 +41,7 @@ class Operation:
     body: type[BaseModel] | None = None
     body_required: bool = False
     reply: type[BaseModel] | dict[str, Any] | None = None
+    many: bool = False
     media: tuple[str, ...] = ("application/json",)
     parameters: tuple[Parameter, ...] = ()
     errors: tuple[int, ...] = ()

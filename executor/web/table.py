@@ -45,11 +45,6 @@ _AFTER = Parameter("after", "Only what comes after this number.", _WHOLE)
 _BODY_ERRORS = (400, 404, 409, 413, 415, 503)
 
 
-def list_of(model: type) -> dict[str, Any]:
-    """The schema of an array of documents."""
-    return {"type": "array", "items": {"$ref": f"#/components/schemas/{model.__name__}"}}
-
-
 def build_operations(api: Api, documents: StatusDocuments) -> list[Operation]:
     """Builds as a whole."""
     builds, events = Builds(api, documents), Events(api)
@@ -91,7 +86,8 @@ def build_operations(api: Api, documents: StatusDocuments) -> list[Operation]:
             events.events,
             "A build's events, as JSON or as a stream.",
             "Builds",
-            reply=list_of(EventDocument),
+            reply=EventDocument,
+            many=True,
             media=("application/json", "text/event-stream"),
             parameters=(
                 _AFTER,
@@ -116,7 +112,8 @@ def build_operations(api: Api, documents: StatusDocuments) -> list[Operation]:
             builds.list,
             "Builds, newest first; Link has the next page.",
             "Builds",
-            reply=list_of(StatusDocument),
+            reply=StatusDocument,
+            many=True,
             parameters=(
                 Parameter("status", "Only these states; may come more than once.", status_words),
                 Parameter("droplet_id", "Only this droplet's.", _NATURAL),
@@ -209,7 +206,8 @@ def artifact_operations(api: Api) -> list[Operation]:
             droplets.list,
             "Droplets with their releases.",
             "Droplets",
-            reply=list_of(DropletDocument),
+            reply=DropletDocument,
+            many=True,
         ),
     ]
 

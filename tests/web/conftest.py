@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 import uvicorn
 from starlette.applications import Starlette
 
@@ -103,6 +105,23 @@ async def serving(directory: Path, **tables: Any) -> AsyncIterator[Site]:
                 api.watchers.nudge()
                 server.should_exit = True
                 await task
+
+
+@pytest.fixture(autouse=True)
+def faults() -> Iterator[list[Any]]:
+    """Collects what was logged as an error; a test that expects one takes it out of the list."""
+    found: list[Any] = []
+
+    def collect(_: Any, __: str, event: Any) -> Any:
+        if event.get("log_level") == "error":
+            found.append({**event, "exc_info": sys.exc_info()[1]})
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(processors=[structlog.processors.add_log_level, collect])
+    yield found
+    structlog.configure(**before)
+    assert not found
 
 
 @pytest.fixture
