@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import stat
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from executor.sandbox.base import RunningService
-
 _LARGEST_BODY = 1 << 20
-_ANSWER_SECONDS = 10.0
-_START_SECONDS = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a service is waited for, in seconds; one that was silent `silences` times is asked no more."""
+
+    start: float = 25.0
+    answer: float = 10.0
+    silences: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,69 +39,67 @@ class Answer:
         """The body if it is a JSON object, else an empty one."""
         return self.body if isinstance(self.body, dict) else {}
 
+    @property
+    def words(self) -> str:
+        """What came, in a few words for people."""
+        return self.problem or f"status {self.status}, body {self.text[:80]!r}"
+
 
 class Probe:
-    """Bounded requests: no redirects, at most 1 MiB of body, at most 10 s."""
+    """Bounded requests: no redirects, at most 1 MiB of body as it came, never longer than its patience."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, patience: Patience) -> None:
         self._session = session
+        self._patience = patience
+        self._silences = 0
 
     async def ask(
         self, method: str, path: str, *, body: object = None, raw: bytes | None = None, token: str = ""
     ) -> Answer:
         """Send one request; whatever goes wrong is told in the answer."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        data = raw
-        if body is not None or raw is not None:
-            headers["Content-Type"] = "application/json"
-            data = raw if raw is not None else json.dumps(body).encode()
+        if self._silences >= self._patience.silences:
+            return _unanswered(0.0, "not asked, since earlier requests got no answer in time")
         begun = time.monotonic()
-        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
         try:
-            async with self._session.request(
-                method,
-                f"http://droplet{path}",
-                data=data,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-            ) as answer:
-                content = await _bounded(answer.content)
-                status, received = answer.status, {k.lower(): v for k, v in answer.headers.items()}
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            return Answer(0, {}, "", None, time.monotonic() - begun, f"{type(error).__name__}: {error}")
-        text = content.decode("utf-8", "replace")
-        return Answer(status, received, text, _json(text), time.monotonic() - begun)
+            return await self._ask(method, path, _content(body, raw), token, begun)
+        except TimeoutError:
+            self._silences += 1
+            return _unanswered(time.monotonic() - begun, f"no answer within {self._patience.answer:g} s")
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return _unanswered(time.monotonic() - begun, f"{type(error).__name__}: {error}")
+
+    async def _ask(self, method: str, path: str, data: bytes | None, token: str, begun: float) -> Answer:
+        headers = {"Accept-Encoding": "identity"}
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        async with self._session.request(
+            method, f"http://droplet{path}", data=data, headers=headers, allow_redirects=False
+        ) as answer:
+            text = (await _bounded(answer.content)).decode("utf-8", "replace")
+            received = {name.lower(): value for name, value in answer.headers.items()}
+            return Answer(answer.status, received, text, _json(text), time.monotonic() - begun)
 
 
 @asynccontextmanager
-async def probing(socket: Path) -> AsyncIterator[Probe]:
-    """A probe of the service behind `socket`, whose path has been checked to be one."""
-    connector = aiohttp.UnixConnector(path=str(socket))
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
-        yield Probe(session)
+async def probing(socket: str, patience: Patience) -> AsyncIterator[Probe]:
+    """A probe of the service behind `socket`; the caller has made sure that it leads nowhere else."""
+    async with aiohttp.ClientSession(
+        connector=aiohttp.UnixConnector(path=socket),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=patience.answer),
+        auto_decompress=False,  # a few bytes could otherwise become gigabytes here
+    ) as session:
+        yield Probe(session, patience)
 
 
-async def until_up(socket: Path, service: RunningService) -> str:
-    """Wait until the service answers on its socket; returns what is wrong, or an empty string."""
-    until = time.monotonic() + _START_SECONDS
-    while time.monotonic() < until:
-        if service.exited:
-            return f"the service ended while starting: {service.output()[-800:]}"
-        if _is_socket(socket):
-            async with probing(socket) as probe:
-                if (await probe.ask("GET", "/health")).status:
-                    return ""
-        await asyncio.sleep(0.03)
-    return f"the service did not answer within {_START_SECONDS:.0f} s: {service.output()[-800:]}"
+def _unanswered(seconds: float, problem: str) -> Answer:
+    return Answer(0, {}, "", None, seconds, problem)
 
 
-def _is_socket(path: Path) -> bool:
-    """A link that the service planted could lead anywhere: only a socket itself is spoken to."""
-    try:
-        return stat.S_ISSOCK(path.lstat().st_mode)
-    except OSError:
-        return False
+def _content(body: object, raw: bytes | None) -> bytes | None:
+    return raw if body is None else json.dumps(body).encode()
 
 
 async def _bounded(content: aiohttp.StreamReader) -> bytes:

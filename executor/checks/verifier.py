@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from executor.checks.both import both
 from executor.checks.contract import ContractVerdict, Subject, check_contract
+from executor.checks.links import check_links
 from executor.checks.rules import judged
 from executor.checks.secrets import check_secrets
 from executor.checks.sources import SourceFile, read_sources
@@ -18,14 +20,14 @@ from executor.checks.standards import check_code, check_ruff
 from executor.checks.structure import check_structure
 from executor.checks.suite import SuiteVerdict, check_suite
 from executor.domain.droplet import DropletIdentity
-from executor.domain.findings import Finding, VerifierReport
+from executor.domain.findings import Finding, Result, VerifierReport
 from executor.errors import Permanent, ReleaseAtFault
 from executor.sandbox.base import Limits, Sandbox
 from executor.sandbox.places import Places
 from executor.sandbox.venv import VenvCache
 
 Notify = Callable[[str, Mapping[str, Any]], None]
-_KEPT_OUTPUT = 64 << 10
+_KEPT_BYTES = 64 << 10
 
 
 class Verifier:
@@ -46,42 +48,43 @@ class Verifier:
         """
         begun = time.monotonic()
         notify("reading the code and preparing its environment", {})
+        plain = await asyncio.to_thread(check_links, source)
+        if plain.result is Result.FAIL:  # nothing else is read: a link could lead to any file of the daemon's
+            return VerifierReport(commit, (plain,), 0, 0, time.monotonic() - begun)
         files = await asyncio.to_thread(read_sources, source)
-        text, venv = await asyncio.gather(self._text(source, files, identity), self._venv(source))
+        text, venv = await both(self._text(source, files, identity), self._venv(source))
         if isinstance(venv, Finding):
-            return VerifierReport(commit, (*text, venv), 0, 0, time.monotonic() - begun)
-        notify("running the tests and probing the service in their walls", {})
-        suite, contract = await asyncio.gather(
+            return VerifierReport(commit, (plain, *text, venv), 0, 0, time.monotonic() - begun)
+        notify("running the droplet's tests and probing its service behind the walls", {})
+        suite, contract = await both(
             self._suite(source, files, venv, notify), self._contract(source, venv, identity)
         )
         return VerifierReport(
             commit,
-            (*suite.findings, *contract.findings, *text),
+            (*suite.findings, *contract.findings, plain, *text),
             suite.passing,
             suite.failing,
             time.monotonic() - begun,
-            {"tests": suite.output[-_KEPT_OUTPUT:], "service": contract.output[-_KEPT_OUTPUT:]},
+            {"tests": _kept(suite.output), "service": _kept(contract.output)},
         )
 
     async def _text(
         self, source: Path, files: tuple[SourceFile, ...], identity: DropletIdentity
     ) -> tuple[Finding, ...]:
-        ruff, structure, code, secrets = await asyncio.gather(
-            check_ruff(source, find_ruff()),
-            asyncio.to_thread(check_structure, source, files, identity),
-            asyncio.to_thread(check_code, files),
-            asyncio.to_thread(check_secrets, files),
+        ruff, rest = await both(
+            check_ruff(source, find_ruff()), asyncio.to_thread(_read_rules, source, files, identity)
         )
-        return (*structure, ruff, *code, secrets)
+        return (*rest, ruff)
 
     async def _venv(self, source: Path) -> Path | Finding:
         title = "The requirements can be installed"
+        requirements = source / "requirements.txt"
+        if not requirements.is_file():
+            return judged("S12v", title, ["there is no requirements.txt"])
         try:
-            return await self._venvs.get(source / "requirements.txt")
+            return await self._venvs.get(requirements)
         except ReleaseAtFault as error:
             return judged("S12v", title, [f"{error.message} {error.log[-800:]}"])
-        except FileNotFoundError:
-            return judged("S12v", title, ["there is no requirements.txt"])
 
     async def _suite(
         self, source: Path, files: tuple[SourceFile, ...], venv: Path, notify: Notify
@@ -89,13 +92,24 @@ class Verifier:
         suite = await check_suite(
             source, files, venv=venv, sandbox=self._sandbox, places=self._places, limits=self._limits
         )
-        notify("probing the service", {"tests_passing": suite.passing, "tests_failing": suite.failing})
+        notify("judging the tests", {"tests_passing": suite.passing, "tests_failing": suite.failing})
         return suite
 
     async def _contract(self, source: Path, venv: Path, identity: DropletIdentity) -> ContractVerdict:
         return await check_contract(
             Subject(source, venv, identity, self._sandbox, self._places, self._limits)
         )
+
+
+def _read_rules(
+    source: Path, files: tuple[SourceFile, ...], identity: DropletIdentity
+) -> tuple[Finding, ...]:
+    return (*check_structure(source, files, identity), *check_code(files), check_secrets(files))
+
+
+def _kept(output: str) -> str:
+    """The end of what was printed, where a test runner and a crash say what matters."""
+    return output.encode("utf-8", "replace")[-_KEPT_BYTES:].decode("utf-8", "ignore")
 
 
 def find_ruff() -> str:
