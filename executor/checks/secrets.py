@@ -17,7 +17,8 @@ _ANYWHERE = (
     ("an AWS key", re.compile(r"\bAKIA[0-9A-Z]{16}\b")),
 )
 _ASSIGNED = re.compile(
-    r"""(?i)\b(?:password|passwd|secret|api_key|apikey|token)\b["']?\s*[:=]\s*["'][^"'\s{}$<>]{8,}["']"""
+    r"""(?i)\b(?:\w*_)?(?:password|passwd|secret|api_key|apikey|token)\b["']?\s*"""
+    r"""(?::\s*[\w.|\[\] ]+=|[:=])\s*["'][^"'\s{}$<>]{8,}["']"""
 )
 
 

@@ -1,4 +1,4 @@
-"""Whatever Python would run and the checks would not read fails F2."""
+"""Nothing in a repository hides from those who read its source."""
 
 from __future__ import annotations
 
@@ -10,38 +10,62 @@ import pytest
 from executor.checks.legible import check_legible
 from executor.domain.findings import Result
 
-HIDDEN: dict[str, Callable[[Path], object]] = {
-    "app/storage.pyc is not source": lambda root: (root / "app/storage.pyc").write_bytes(b"\x00"),
-    "app/fast.so is not source": lambda root: (root / "app/fast.so").write_bytes(b"\x7fELF"),
-    "start.pth is not source": lambda root: (root / "start.pth").write_text("import os\n"),
-    "app/__pycache__ is a directory that nobody reads": lambda root: (root / "app/__pycache__").mkdir(),
-    ".venv is a directory that nobody reads": lambda root: (root / ".venv").mkdir(),
-    "app/linked.py is a link": lambda root: (root / "app/linked.py").symlink_to("main.py"),
-    "docs/passwords is a link": lambda root: (root / "docs/passwords").symlink_to("/etc/passwd"),
-    "app/tables is a link": lambda root: (root / "app/tables").symlink_to(root / "tests"),
-    "app/large.py is larger than 1 MiB": lambda root: (root / "app/large.py").write_text("#" * (1 << 20 | 1)),
-    "app/old.py declares the encoding iso8859-1": lambda root: (root / "app/old.py").write_text(
-        "# -*- coding: iso8859-1 -*-\n"
-    ),
-    "app/odd.py is not UTF-8": lambda root: (root / "app/odd.py").write_bytes(b"x = '\xff'\n"),
-    "app/shift.py declares the encoding utf-7": lambda root: (root / "app/shift.py").write_text(
-        "# coding: utf-7\n"
-    ),
+
+def nested(name: str, content: bytes) -> Callable[[Path], None]:
+    def write(root: Path) -> None:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    return write
+
+
+HIDDEN = {
+    "a compiled module": nested("app/helper.pyc", b"\xa7\r\r\n"),
+    "a cache of compiled modules": nested("app/__pycache__/main.cpython-311.pyc", b"\xa7"),
+    "a machine-code module": nested("app/fast.so", b"\x7fELF"),
+    "a path file": nested("evil.pth", b"import evil"),
+    "an environment of its own": nested(".venv/lib/evil.py", b"x = 1"),
+    "a module too large to read": nested("tests/conftest.py", b"#" * (1 << 20) + b"\n"),
+    "a module that is not UTF-8": nested("app/main.py", b"x = '\xff'\n"),
+    "a module in another encoding": nested("app/main.py", b"# coding: utf-7\nx = 1\n"),
+    "a module in an unknown encoding": nested("app/main.py", b"# coding: nonsense\nx = 1\n"),
+    "a link to a directory": lambda root: (root / "tests").symlink_to("app"),
+    "a link to a file outside": lambda root: (root / "app/keys.py").symlink_to("/etc/passwd"),
 }
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/main.py").write_text("# coding: utf-8\nname = 'Ünï'\n")
+    (tmp_path / "app/bom.py").write_bytes(b"\xef\xbb\xbfx = 1\n")
+    (tmp_path / "logo.png").write_bytes(b"\x89PNG\xff")
+    (tmp_path / ".git/objects").mkdir(parents=True)
+    (tmp_path / ".git/HEAD").symlink_to("refs")
+    return tmp_path
+
+
+def test_plain_source_pictures_and_gits_own_directory_pass(root: Path):
+    assert check_legible(root).result is Result.PASS
+
+
+@pytest.mark.parametrize("hide", HIDDEN.values(), ids=HIDDEN.keys())
+def test_what_hides_from_a_reader_fails(root: Path, hide: Callable[[Path], None]):
+    hide(root)
+    assert check_legible(root).result is Result.FAIL
+
+
+def test_the_finding_names_what_hides_and_how(root: Path):
+    HIDDEN["a link to a file outside"](root)
+    assert check_legible(root).evidence == "app/keys.py is a link"
+
+
+def test_a_repository_of_more_files_than_are_read_fails(root: Path):
+    for number in range(5001):
+        (root / f"f{number}").touch()
+    assert "are more than are read" in check_legible(root).evidence
 
 
 def test_everything_in_the_template_can_be_read(template: Path):
     assert check_legible(template).result is Result.PASS
-
-
-@pytest.mark.parametrize("problem", HIDDEN)
-def test_what_hides_from_the_reader_is_named(problem: str, droplet: Path):
-    HIDDEN[problem](droplet)
-    finding = check_legible(droplet)
-    assert (finding.result, finding.evidence) == (Result.FAIL, problem)
-
-
-def test_a_repository_of_more_files_than_are_read_fails(tmp_path: Path):
-    for number in range(5001):
-        (tmp_path / f"f{number}").touch()
-    assert "5001" in check_legible(tmp_path).evidence
