@@ -18,6 +18,9 @@ _RULES = "E,F,W,I,UP,B,S,ANN,D1,N"
 _IGNORED = "D105,D107,S101"
 _LONGEST_FUNCTION = 50
 _RUFF_SECONDS = 60.0
+_CONTAINERS = frozenset(
+    {"list", "dict", "set", "defaultdict", "deque", "Counter", "OrderedDict", "bytearray"}
+)
 _UNFINISHED = re.compile(r"\b(TODO|FIXME)\b")
 
 
@@ -27,21 +30,21 @@ async def check_ruff(root: Path, ruff: str) -> Finding:
     Raises Permanent when ruff itself cannot run.
     """
     argv = [
-        ruff, "check", "--isolated", "--no-cache", "--output-format", "json", "--line-length", "100",
-        "--target-version", "py311", "--select", _RULES, "--ignore", _IGNORED, "--ignore-noqa", "app",
+        ruff, "check", "--isolated", "--no-cache", "--output-format", "json-lines", "--line-length", "100",
+        "--target-version", "py311", "--select", _RULES, "--ignore", _IGNORED, "--ignore-noqa",
+        "--no-respect-gitignore", "--config", "exclude=[]", "app",
     ]  # fmt: skip
     done = await run_program(argv, cwd=root, env={"PATH": "/usr/bin:/bin"}, timeout=_RUFF_SECONDS)
-    try:
-        found = json.loads(done.stdout or b"[]")
-    except ValueError as error:
-        raise Permanent(
-            f"ruff did not answer: {done.stderr[-400:]!r}.", hint="Install the executor anew."
-        ) from error
-    problems = [
-        f"{Path(item['filename']).name}:{item['location']['row']} {item['code']} {item['message']}"
-        for item in found
-    ]
+    # One finding a line: a report so long that it was cut off still tells its first findings.
+    problems = [_lint(line) for line in done.stdout.splitlines() if line.endswith(b"}")]
+    if done.code != (1 if problems else 0):
+        raise Permanent(f"ruff did not answer: {done.stderr[-400:]!r}.", hint="Install the executor anew.")
     return judged("C3", f"ruff is clean ({_RULES})", problems)
+
+
+def _lint(line: bytes) -> str:
+    item = json.loads(line)
+    return f"{Path(item['filename']).name}:{item['location']['row']} {item['code']} {item['message']}"
 
 
 def check_code(files: tuple[SourceFile, ...]) -> tuple[Finding, ...]:
@@ -88,16 +91,29 @@ def _careless(file: SourceFile) -> Iterator[str]:
 
 
 def _module_state(file: SourceFile) -> Iterator[str]:
-    """Lists, dicts and sets at module level that are not named as constants."""
+    """What can change at module level: containers that are no constants, and names that functions rebind."""
     for node in file.tree.body if file.tree else ():
-        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or not isinstance(
-            node.value, (ast.List, ast.Dict, ast.Set)
-        ):
-            continue
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        for target in targets:
-            if isinstance(target, ast.Name) and not target.id.isupper() and not target.id.startswith("__"):
-                yield f"{file.name}: {target.id}"
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and _is_container(node.value):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+            yield from (f"{file.name}: {name}" for name in names if not _is_constant(name, node.value))
+    for inner in _walk(file):
+        if isinstance(inner, ast.Global):
+            yield f"{file.name}:{inner.lineno} rebinds {', '.join(inner.names)}"
+
+
+def _is_container(value: ast.expr | None) -> bool:
+    if isinstance(value, ast.Call):
+        return ast.unparse(value.func).split(".")[-1] in _CONTAINERS
+    return isinstance(value, (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp))
+
+
+def _is_constant(name: str, value: ast.expr | None) -> bool:
+    """An upper-case name says so, unless what it holds is still to be filled."""
+    empty = isinstance(value, ast.Call) and not value.args and not value.keywords
+    empty = empty or (isinstance(value, ast.List) and not value.elts)
+    empty = empty or (isinstance(value, ast.Dict) and not value.keys)
+    return name.startswith("__") or (name.isupper() and not empty)
 
 
 def _imports_requests(file: SourceFile) -> bool:
