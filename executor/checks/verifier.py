@@ -54,14 +54,14 @@ class Verifier:
         files = await asyncio.to_thread(read_sources, source)
         text, venv = await both(self._text(source, files, identity), self._venv(source))
         if isinstance(venv, Finding):
-            return VerifierReport(commit, (plain, *text, venv), 0, 0, time.monotonic() - begun)
+            return VerifierReport(commit, (*text, venv), 0, 0, time.monotonic() - begun)
         notify("running the droplet's tests and probing its service behind the walls", {})
         suite, contract = await both(
             self._suite(source, files, venv, notify), self._contract(source, venv, identity)
         )
         return VerifierReport(
             commit,
-            (*suite.findings, *contract.findings, plain, *text),
+            (*suite.findings, *contract.findings, *text),
             suite.passing,
             suite.failing,
             time.monotonic() - begun,

@@ -49,9 +49,9 @@ def venvs(places: Places) -> VenvCache:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The skeleton and what the rule-based provider adds to it: every rule passes on it."""
-    root = tmp_path_factory.mktemp("template")
+def template(places: Places) -> Path:
+    """The skeleton and what the rule-based provider adds, where walls can reach it: all rules pass."""
+    root = places.scratch("template")
     spec = write_spec(SpecRequest(identity=IDENTITY, intent=IDENTITY.purpose))
     render_template(IDENTITY, created="2026-01-01", into=root)
     write_file(root, "docs/SPEC.md", spec)
@@ -65,7 +65,7 @@ def venv(venvs: VenvCache, template: Path) -> Path:
     return asyncio.run(venvs.get(template / "requirements.txt"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def identity() -> DropletIdentity:
     """Who the template says it is."""
     return IDENTITY
