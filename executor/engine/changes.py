@@ -18,9 +18,9 @@ from executor.store.builds import Saying, StepRun
 GO_ON_OPTIONS = ("retry", "stop")
 
 
-def begin_step(build: Build, step: int, now: float) -> dict[str, Any]:
+def begin_step(build: Build, facts: Mapping[str, Any], step: int, now: float) -> dict[str, Any]:
     """Field values with which a step starts anew; its attempt counts all tries of this build."""
-    attempts = {**build.facts.get("attempts", {})}
+    attempts = {**facts.get("attempts", {})}
     attempt = int(attempts.get(str(step), 0)) + 1
     attempts[str(step)] = attempt
     return {
@@ -28,7 +28,7 @@ def begin_step(build: Build, step: int, now: float) -> dict[str, Any]:
         "attempt": attempt,
         "step_started_at": now,
         "completed": tuple(c for c in build.completed if c.step < step),
-        "facts": {**build.facts, "attempts": attempts},
+        "facts": {**facts, "attempts": attempts},
         "hold": None,
         "error": None,
     }
@@ -36,14 +36,14 @@ def begin_step(build: Build, step: int, now: float) -> dict[str, Any]:
 
 def started(build: Build, now: float) -> Change:
     """A queued build gets its slot."""
-    updates = {**begin_step(build, build.step, now), "wake_at": None}
+    updates = {**begin_step(build, build.facts, build.step, now), "wake_at": None}
     return Change(updates, (_step_started(build, build.step, updates["attempt"]),))
 
 
 def step_done(build: Build, outcome: Done, now: float) -> Change:
     """A step is complete and the next one begins in the same commit."""
     behind, seconds = _behind(build, now)
-    updates = begin_step(_with_facts(build, outcome.facts), build.step + 1, now)
+    updates = begin_step(build, {**build.facts, **outcome.facts}, build.step + 1, now)
     updates |= {"completed": behind, "working_seconds": build.working_seconds + seconds, **_calm()}
     if outcome.droplet_id is not None:
         updates["droplet_id"] = outcome.droplet_id
@@ -85,8 +85,8 @@ def finished(build: Build, outcome: Done, now: float) -> Change:
 def gate_opened(build: Build, outcome: Done, gate: Checkpoint, now: float) -> Change:
     """A step is complete and a person decides before the next one."""
     behind, seconds = _behind(build, now)
-    with_facts = _with_facts(build, outcome.facts)
-    subject = _subject(with_facts, outcome, gate)
+    facts = {**build.facts, **outcome.facts}
+    subject = _subject(facts, outcome, gate)
     opened = gate_id(build.id, gate, subject, build.last_seq)
     hold = {
         "checkpoint": gate,
@@ -102,7 +102,7 @@ def gate_opened(build: Build, outcome: Done, gate: Checkpoint, now: float) -> Ch
         "step_started_at": None,
         "completed": behind,
         "working_seconds": build.working_seconds + seconds,
-        "facts": with_facts.facts,
+        "facts": facts,
         "hold": hold,
         **_calm(),
     }
@@ -117,7 +117,7 @@ def gate_opened(build: Build, outcome: Done, gate: Checkpoint, now: float) -> Ch
 def repair(build: Build, outcome: Repair, now: float) -> Change:
     """Back to an earlier step with what went wrong."""
     seconds = _elapsed(build, now)
-    updates = begin_step(_with_facts(build, outcome.facts), outcome.to_step, now)
+    updates = begin_step(build, {**build.facts, **outcome.facts}, outcome.to_step, now)
     updates |= {"repairs": build.repairs + 1, "working_seconds": build.working_seconds + seconds, **_calm()}
     events = (
         NewEvent("repair_started", outcome.reason, {"feedback": outcome.feedback[:2000]}),
@@ -251,16 +251,11 @@ def _calm() -> dict[str, Any]:
     return {"retries": 0, "retrying_since": None, "wake_at": None}
 
 
-def _with_facts(build: Build, facts: Mapping[str, Any]) -> Build:
-
-    return replace(build, facts={**build.facts, **facts})
-
-
-def _subject(build: Build, outcome: Done, gate: Checkpoint) -> str:
+def _subject(facts: Mapping[str, Any], outcome: Done, gate: Checkpoint) -> str:
     if gate is Checkpoint.SPEC_GENERATED:
         spec = next((a.body for a in outcome.artifacts if a.kind == "spec"), "")
         return hashlib.sha256(spec.encode()).hexdigest()
-    return str(build.facts.get("commit", ""))
+    return str(facts.get("commit", ""))
 
 
 def _behind(build: Build, now: float) -> tuple[tuple[CompletedStep, ...], float]:

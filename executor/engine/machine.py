@@ -71,8 +71,13 @@ class _Machine(AsyncMachine):
 
     @staticmethod
     async def await_all(callables: Iterable[Callable[[], Awaitable[Any]]]) -> list[Any]:
-        """Run the callbacks in their order."""
+        """Evaluate guards in their order."""
         return [await call() for call in callables]
+
+    async def callbacks(self, funcs: Iterable[Any], event_data: Any) -> None:  # type: ignore[override]
+        """Run callbacks in their order; most lists are empty, and then this costs nothing."""
+        for func in funcs:
+            await self.callback(func, event_data)
 
     async def process_context(self, func: Any, model: object) -> bool:
         """Let CancelledError through: the library turns it into a False result, and the owner has to know."""

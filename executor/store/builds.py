@@ -133,7 +133,10 @@ def _event_row(event: Event) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def _json(value: object) -> str | None:
     if value is None:
         return None
-    return json.dumps(dict(value) if isinstance(value, Mapping) else value, ensure_ascii=False)
+    return _encode(dict(value) if isinstance(value, Mapping) else value)

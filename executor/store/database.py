@@ -28,14 +28,32 @@ class _Connection(aiosqlite.Connection):
 
 
 class _Waiting(Generic[T]):
-    """One write, the future that learns of its end, and what is to happen the moment it is on disk."""
+    """One write, the future that learns of its end, and what is to happen the moment it is on disk.
 
-    __slots__ = ("after", "future", "work")
+    A caller that is cancelled cancels the future with it; `settled` is how it still learns of the end.
+    """
+
+    __slots__ = ("after", "ended", "future", "settled", "work")
 
     def __init__(self, work: Write[T], future: asyncio.Future[T], after: Callable[[], None] | None) -> None:
         self.work = work
         self.future = future
         self.after = after
+        self.ended = False
+        self.settled: asyncio.Future[None] | None = None
+
+    def settle(self, succeeded: bool, value: Any) -> None:
+        self.ended = True
+        if succeeded and self.after is not None:
+            self.after()
+        if self.settled is not None:
+            self.settled.set_result(None)
+        elif self.future.done():
+            return  # cancelled in this very turn of the loop: its caller has yet to look
+        elif succeeded:
+            self.future.set_result(value)
+        else:
+            self.future.set_exception(value)
 
 
 class Database:
@@ -73,28 +91,25 @@ class Database:
         return cls(path, writer, reader)
 
     async def write(self, work: Write[T], after: Callable[[], None] | None = None) -> T:
-        """Run `work` inside the next commit; it is on disk when this returns, and `after` has been called.
+        """Run `work` inside the next commit; it is on disk when this returns, and `after` was called.
 
-        `work` runs in the database's thread; if it raises, only its own changes are undone. A caller
-        that is cancelled meanwhile learns of it when the write has ended, so that no view of the
-        database is older than what it asked for. Raises Unavailable when the disk refuses the commit;
-        then nothing of it is stored.
+        `work` runs in the database's thread, perhaps twice; if it raises, only its own changes are
+        undone. A caller that is cancelled meanwhile learns of it when the write has ended, so that no
+        view of the database is older than what it asked for. Raises Unavailable when the disk refuses
+        the commit; then nothing of it is stored.
         """
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(work, future, after))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        item = _Waiting(work, future, after)
+        self._waiting.append(item)
         self._wake.set()
-        cancelled = None
-        while not future.done():
-            try:
-                await asyncio.shield(future)
-            except asyncio.CancelledError as error:
-                cancelled = error
-            except Exception:
-                break
-        if cancelled is not None:
-            future.exception()
-            raise cancelled
-        return future.result()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if not item.ended:
+                item.settled = loop.create_future()
+                await _outlast(item.settled)
+            raise
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run a read-only query beside the writer; it sees the last commit."""
@@ -138,19 +153,34 @@ class Database:
             refusal.__cause__ = error
             results = [(False, refusal)] * len(batch)
         for item, (succeeded, value) in zip(batch, results, strict=True):
-            if succeeded:
-                if item.after is not None:
-                    item.after()
-                item.future.set_result(value)
-            else:
-                item.future.set_exception(value)
+            item.settle(succeeded, value)
+
+
+async def _outlast(settled: asyncio.Future[None]) -> None:
+    """Wait to the end, however often the waiting is cancelled."""
+    while not settled.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(settled)
 
 
 def _transaction(connection: sqlite3.Connection, works: list[Write[Any]]) -> list[tuple[bool, Any]]:
+    """Commit all of them together; when one raises, undo everything and give each a savepoint of its own."""
+    try:
+        return _committed(connection, works, _plain)
+    except sqlite3.OperationalError:
+        raise  # the disk or the file, not one write
+    except Exception:
+        return _committed(connection, works, _guarded)
+
+
+def _committed(
+    connection: sqlite3.Connection,
+    works: list[Write[Any]],
+    run: Callable[[sqlite3.Connection, Write[Any]], tuple[bool, Any]],
+) -> list[tuple[bool, Any]]:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        one_by_one = _guarded if len(works) > 1 else _alone
-        results = [one_by_one(connection, work) for work in works]
+        results = [run(connection, work) for work in works]
         connection.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):
@@ -159,16 +189,8 @@ def _transaction(connection: sqlite3.Connection, works: list[Write[Any]]) -> lis
     return results
 
 
-def _alone(connection: sqlite3.Connection, work: Write[Any]) -> tuple[bool, Any]:
-    """Run a write that shares its transaction with no other: it needs no savepoint."""
-    try:
-        return True, work(connection)
-    except sqlite3.OperationalError:
-        raise
-    except Exception as error:
-        connection.execute("ROLLBACK")
-        connection.execute("BEGIN")
-        return False, error
+def _plain(connection: sqlite3.Connection, work: Write[Any]) -> tuple[bool, Any]:
+    return True, work(connection)
 
 
 def _guarded(connection: sqlite3.Connection, work: Write[Any]) -> tuple[bool, Any]:
@@ -176,7 +198,7 @@ def _guarded(connection: sqlite3.Connection, work: Write[Any]) -> tuple[bool, An
     try:
         value = work(connection)
     except sqlite3.OperationalError:
-        raise  # the disk or the file, not this write: the whole batch is undone
+        raise
     except Exception as error:
         connection.execute("ROLLBACK TO one")
         connection.execute("RELEASE one")
