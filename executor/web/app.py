@@ -81,10 +81,10 @@ def _operations(api: Api, documents: StatusDocuments) -> list[Operation]:
         return pages.render("docs.html", document=description())
 
     operations += build_operations(api, documents)
+    operations += daemon_operations(Probes(api), describe, docs, {"home": pages.home, "build": pages.build})
     operations += decision_operations(api, documents)
     operations += artifact_operations(api)
     operations += contract_operations(contract, Messages(api, documents))
-    operations += daemon_operations(Probes(api), describe, docs, {"home": pages.home, "build": pages.build})
     return operations
 
 

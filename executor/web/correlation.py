@@ -13,8 +13,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from executor.web.envelope import unexpected_response
 from executor.web.traffic import Traffic
 
-log = structlog.get_logger("executor.access")
-
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _HEAD = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
@@ -31,6 +29,8 @@ class Correlation:
     def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
         self._app = app
         self._traffic = traffic
+        # Bound once: a lazy logger is put together anew for every line, also for those that are not written.
+        self._log = structlog.get_logger("executor.access").bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
@@ -44,7 +44,7 @@ class Correlation:
         try:
             await self._app(scope, receive, exchange.send)
         except Exception:
-            log.exception("unexpected_error", method=scope.get("method"), path=scope["path"])
+            self._log.exception("unexpected_error", method=scope.get("method"), path=scope["path"])
             await exchange.fail(scope, receive)
         finally:
             self._account(scope, exchange.status, time.perf_counter() - started)
@@ -66,12 +66,12 @@ class Correlation:
     def _account(self, scope: Scope, status: int, seconds: float) -> None:
         path = scope["path"]
         if scope["type"] == "websocket":
-            log.debug("websocket_closed", path=path, status=status, ms=round(seconds * 1000, 1))
+            self._log.debug("websocket_closed", path=path, status=status, ms=round(seconds * 1000, 1))
             return
         self._traffic.note(status, seconds)
         if path in _UNLOGGED:
             return
-        write = log.debug if status < 400 and scope["method"] in _SAFE else log.info
+        write = self._log.debug if status < 400 and scope["method"] in _SAFE else self._log.info
         write("request", method=scope["method"], path=path, status=status, ms=round(seconds * 1000, 1))
 
 

@@ -19,6 +19,7 @@ WORD_STATES: dict[str, tuple[State, ...]] = {
 }
 _COUNTS = ("ai_iterations", "files_created", "tests_passing", "tests_failing")
 _CACHED = 1024
+_FRESH_SECONDS = 0.1
 
 
 def status_document(build: Build, live: Live, now: float, base_url: str) -> dict[str, Any]:
@@ -101,12 +102,15 @@ def step_name(build: Build) -> str:
 
 
 class StatusDocuments:
-    """Status documents as bytes; a finished build's are made once."""
+    """Status documents as bytes; a finished build's are made once, others at most ten times a second.
+
+    A checkpoint gives its build another version, so only clocks and live details can be that old.
+    """
 
     def __init__(self, live: Live, base_url: str) -> None:
         self._live = live
         self._base_url = base_url
-        self._finished: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._known: OrderedDict[str, tuple[int, float, bytes]] = OrderedDict()
 
     def document(self, build: Build) -> dict[str, Any]:
         """The document of this moment."""
@@ -114,15 +118,16 @@ class StatusDocuments:
 
     def encoded(self, build: Build) -> bytes:
         """The document as JSON."""
-        if build.state not in FINISHED:
-            return to_json(self.document(build), inf_nan_mode="null")
-        key = (build.id, build.version)
-        known = self._finished.get(key)
-        if known is None:
-            known = self._finished[key] = to_json(self.document(build), inf_nan_mode="null")
-            if len(self._finished) > _CACHED:
-                self._finished.popitem(last=False)
-        return known
+        now = self._live.now()
+        known = self._known.get(build.id)
+        is_same = known is not None and known[0] == build.version
+        if known and is_same and (build.state in FINISHED or abs(now - known[1]) < _FRESH_SECONDS):
+            return known[2]
+        made = to_json(self.document(build), inf_nan_mode="null")
+        self._known[build.id] = (build.version, now, made)
+        if len(self._known) > _CACHED:
+            self._known.popitem(last=False)
+        return made
 
 
 def _details(build: Build, live: Mapping[str, Any], fraction: float | None) -> dict[str, Any]:
