@@ -125,7 +125,13 @@ class RealDaemon:
 
     def cli(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [self.fpai, *words], cwd=self.home, env=self.env, capture_output=True, text=True, timeout=180
+            [self.fpai, *words],
+            cwd=self.home,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
         )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done

@@ -9,6 +9,7 @@ import urllib.request
 
 import websockets.sync.client
 
+# The intent is one line in the architect's document, so it is one here.
 CURL = r"""
 curl -s -X POST http://localhost:8400/executor/build-droplet \
   -H "Content-Type: application/json" \
