@@ -16,6 +16,7 @@ from executor.checks.suite_command import lay_out, plugins_of, suite_command
 from executor.checks.written_tests import check_substance, written_tests
 from executor.domain.findings import Finding, Result
 from executor.sandbox.base import Limits, Sandbox, SandboxResult
+from executor.sandbox.captive import unbroken
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
 
@@ -51,7 +52,8 @@ async def check_suite(
         )
     scratch, key = places.scratch("suite"), new_key()
     try:
-        await asyncio.to_thread(lay_out, source, scratch, key)
+        # A thread cannot be cancelled: it would still be writing while its directory is removed.
+        await unbroken(asyncio.to_thread(lay_out, source, scratch, key))
         plugins = await asyncio.to_thread(plugins_of, venv)
         result = await sandbox.run(suite_command(scratch, venv, plugins, limits))
         findings, run = await asyncio.to_thread(_judged, scratch / "out", key, result, files)
