@@ -12,8 +12,9 @@ from tests.acceptance.daemon import FPAI, RealDaemon
 
 def serve(home, **env):
     daemon = RealDaemon(home, **env)
+    argv = [FPAI, "serve"]
     done = subprocess.run(
-        [FPAI, "serve"], cwd=home, env=daemon.env, capture_output=True, text=True, timeout=60
+        argv, cwd=home, env=daemon.env, capture_output=True, text=True, timeout=60, check=False
     )
     assert "Traceback" not in done.stderr
     return done

@@ -58,9 +58,7 @@ class World:
         self.live = Live(estimator, time.time)
         self.steps = {n: ScriptedStep(n) for n in range(1, 9)}
         self.withdrawal = ScriptedStep(6)
-        self.lifecycle = Lifecycle(
-            store.builds, self.bus, estimator, time.time, lambda b: self.scheduler.note(b)
-        )
+        self.lifecycle = Lifecycle(store.builds, self.bus, estimator, time.time, self._noted)
         runner = Runner(
             lifecycle=self.lifecycle,
             store=store,
@@ -85,6 +83,9 @@ class World:
             store=store, live=self.live, lifecycle=self.lifecycle, scheduler=self.scheduler,
             intake=intake, decisions=decisions,
         )  # fmt: skip
+
+    def _noted(self, build: Build) -> None:
+        self.scheduler.note(build)
 
     async def submit(self, intent: str = "Build Coordinator Droplet", **more: object) -> Build:
         return (await self.commands.submit(SubmitRequest(intent=intent, **more))).build
