@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from executor.checks.rules import judged
 from executor.checks.sources import SourceFile
+from executor.checks.swallowing import lost_assertions
 from executor.domain.findings import Finding
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -19,7 +20,7 @@ def written_tests(files: tuple[SourceFile, ...]) -> list[str]:
 
 
 def check_substance(files: tuple[SourceFile, ...]) -> Finding:
-    """T5: no test is empty, and none asserts what is true by itself."""
+    """T5: no test is empty, loses its assertions, or asserts what is true by itself."""
     problems = [f"{name} {problem}" for name, node in _tests(files) for problem in _hollow(node)]
     return judged("T5", "Every test can fail", problems)
 
@@ -53,3 +54,4 @@ def _hollow(test: _Function) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, ast.Assert) and isinstance(node.test, ast.Constant) and node.test.value:
             yield f"asserts {ast.unparse(node.test)}"
+    yield from lost_assertions(test)
