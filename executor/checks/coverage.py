@@ -19,7 +19,8 @@ def check_coverage(path: Path, run: SealedRun) -> Finding:
         return judged("C11", title, ["the run left no coverage report that the runner vouches for"])
     try:
         percent = float(json.loads(path.read_text("utf-8"))["totals"]["percent_covered"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         return judged("C11", title, [f"the coverage report cannot be read: {error}"])
-    low = [f"{percent:.1f} % is covered"] if percent < LOWEST_COVERAGE else []
+    enough = LOWEST_COVERAGE <= percent <= 100.0  # JSON's NaN and Infinity are neither
+    low = [] if enough else [f"{percent:.1f} % is covered"]
     return judged("C11", title, low, f"{percent:.1f} %")
