@@ -40,7 +40,7 @@ from executor.sandbox.leftovers import sweep_leftovers
 from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
 from executor.sandbox.venv import VenvCache, find_uv
-from executor.settings import Configuration
+from executor.settings import Configuration, ConfigurationError
 from executor.steps.build import ScaffoldBuildStep
 from executor.steps.deploy import DeployStep
 from executor.steps.intent import IntentStep
@@ -53,6 +53,7 @@ from executor.steps.withdraw import WithdrawRelease
 from executor.store.store import Store
 from executor.targets.base import Target
 from executor.targets.keeper import ReleaseKeeper
+from executor.targets.launcher import Launcher
 from executor.targets.process import ProcessTarget
 from executor.targets.systemd import choose_launcher
 
@@ -123,6 +124,7 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
     sandbox = await _sandbox(settings.sandbox.kind, places)
     venvs = VenvCache(places, find_uv())
     launcher = choose_launcher(places, await asyncio.to_thread(Cgroups.discover))
+    _require_token(launcher, settings.server.token)
     target = ProcessTarget(
         places,
         venvs,
@@ -144,6 +146,16 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
         registry = CoreRegistry(session, settings.registry.url, token, executor=mark)
     verifier = Verifier(sandbox=sandbox, venvs=venvs, places=places, limits=limits)
     return Outside(places, sandbox, verifier, target, registry)
+
+
+def _require_token(launcher: Launcher, token: str) -> None:
+    """Releases that run as the daemon's own uid cannot be told from people at the API (trust.md, walls)."""
+    if not launcher.changes_uid and not token:
+        raise ConfigurationError(
+            "This daemon cannot give releases a user of their own, so a release could pass for you at the API.",
+            hint="Set a token ([server] token or FPAI_SERVER__TOKEN), run as root, or install the units with"
+            " `fpai init --systemd`.",
+        )
 
 
 async def _sandbox(kind: str, places: Places) -> Sandbox:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -17,11 +18,13 @@ from executor.cli.exits import CliError
 
 _READY_SECONDS = 30.0
 _LOG = Path(".executor") / "daemon.log"
+_TOKEN = Path(".executor") / "token"
 
 
 def main(intent: str) -> int:
     """Run the demo; returns the exit code of `fpai build`, or 1 when the daemon does not come up."""
     begun = time.monotonic()
+    _have_token()
     daemon = Daemon(find(None, None), timeout=5.0)
     if not _answers(daemon) and not _start(daemon):
         return 1
@@ -34,6 +37,18 @@ def main(intent: str) -> int:
     status = daemon.get(f"/executor/builds/{newest['build_id']}/status").json()
     _show(status, time.monotonic() - begun)
     return 0
+
+
+def _have_token() -> None:
+    """Releases of a daemon that is not root share its user, so its API wants a token; make one and keep it."""
+    if os.geteuid() == 0 or os.environ.get("FPAI_SERVER__TOKEN"):
+        return
+    _TOKEN.parent.mkdir(mode=0o700, exist_ok=True)
+    if not _TOKEN.is_file():
+        _TOKEN.touch(mode=0o600)
+        _TOKEN.write_text(secrets.token_urlsafe(24))
+    os.environ["FPAI_SERVER__TOKEN"] = _TOKEN.read_text()
+    print(f"The daemon's API wants a token; for your own calls: export FPAI_TOKEN=$(cat {_TOKEN})")
 
 
 def _answers(daemon: Daemon) -> bool:
