@@ -152,7 +152,7 @@ def _require_token(launcher: Launcher, token: str) -> None:
     """Releases that run as the daemon's own uid cannot be told from people at the API (trust.md, walls)."""
     if not launcher.changes_uid and not token:
         raise ConfigurationError(
-            "This daemon cannot give releases a user of their own, so a release could pass for you at the API.",
+            "This daemon cannot give releases their own user, so a release could pass for you at the API.",
             hint="Set a token ([server] token or FPAI_SERVER__TOKEN), run as root, or install the units with"
             " `fpai init --systemd`.",
         )

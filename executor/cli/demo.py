@@ -40,7 +40,7 @@ def main(intent: str) -> int:
 
 
 def _have_token() -> None:
-    """Releases of a daemon that is not root share its user, so its API wants a token; make one and keep it."""
+    """Releases of a daemon that is not root share its user, so its API wants a token: make and keep one."""
     if os.geteuid() == 0 or os.environ.get("FPAI_SERVER__TOKEN"):
         return
     _TOKEN.parent.mkdir(mode=0o700, exist_ok=True)
