@@ -16,11 +16,14 @@ from executor.domain.findings import Finding
 
 # Every name that pytest calls by itself: hooks change what is collected, run or reported.
 _HOOKS = re.compile(r"pytest_[a-z]\w*")
-_NAMES = frozenset({"pytest_plugins", "collect_ignore", "collect_ignore_glob", "__test__", "__code__"})
+_NAMES = frozenset(
+    {"pytest_plugins", "collect_ignore", "collect_ignore_glob", "__test__", "__code__", "__class__"}
+)
+_ITEM_PARTS = frozenset({"obj", "_obj"})  # what pytest calls when it runs a test
 _SKIPS = frozenset({"skip", "skipif", "xfail", "importorskip", "skipTest", "skipUnless", "SkipTest", "exit"})
 _RUNNERS = frozenset({"pytest", "pytest.mark", "mark", "unittest", "unittest.case"})
 _RUNNER_ROOTS = frozenset({"pytest", "request", "unittest"})
-_MODULES = frozenset({"_pytest", "pluggy", "junitparser", "ctypes", "gc"})
+_MODULES = frozenset({"__main__", "_pytest", "pluggy", "junitparser", "ctypes", "gc"})
 _CALLS = frozenset({"exec", "eval", "compile", "__import__", "globals"})
 # Ways into the runner that pass by its hooks, and ways to end it or to look into its frames.
 _REACHES = frozenset(
@@ -30,6 +33,7 @@ _REACHES = frozenset(
         "setprofile",
     }
 )  # fmt: skip
+_BY_NAME = frozenset({"getattr", "setattr", "delattr", "attrgetter", "methodcaller"})
 _ENDINGS = frozenset({"_exit", "kill", "abort", "killpg", "execv", "execve", "execvp", "fork", "forkpty"})
 _STARTUP_FILES = re.compile(r"(^|/)(sitecustomize|usercustomize)\.py$|\.pth$|(^|/)pytest\.py$|(^|/)_pytest/")
 _SETTINGS = frozenset({"pytest.ini", ".pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml"})
@@ -98,11 +102,15 @@ def _in_tests(node: ast.AST) -> Iterator[str]:
             yield f"defines the hook {name}"
     if isinstance(node, ast.Attribute) and node.attr in _SKIPS and _is_runner(node):
         yield f"uses {ast.unparse(node)}"
-    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _roots_in_runner(node):
-        yield f"changes {ast.unparse(node)}"
+    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+        foreign = node.attr in _ITEM_PARTS and ast.unparse(node.value) != "self"
+        if foreign or _roots_in_runner(node):
+            yield f"changes {ast.unparse(node)}"
+    if isinstance(node, ast.Call) and _called(node) in _BY_NAME and _is_computed(node.args[1:2]):
+        yield f"calls {_called(node)} with a computed name"
     if isinstance(node, ast.Call) and _called(node) == "setattr" and node.args:
         target = ast.unparse(node.args[0]).strip("\"'")
-        if target.split(".")[0] in _RUNNER_ROOTS or _is_hook_name(node.args[1:2]):
+        if target.split(".")[0] in _RUNNER_ROOTS or _steers(node.args[1:2]):
             yield f"changes {target}"
 
 
@@ -110,6 +118,8 @@ def _outside_tests(node: ast.AST) -> Iterator[str]:
     names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
     names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
     yield from (f"imports {name} outside tests" for name in names if name.split(".")[0] == "pytest")
+    if isinstance(node, ast.Constant) and node.value == "pytest":
+        yield "names 'pytest' outside tests"
 
 
 def _bound(node: ast.AST) -> Iterator[str]:
@@ -140,5 +150,11 @@ def _called(node: ast.Call) -> str:
     return node.func.id if isinstance(node.func, ast.Name) else ""
 
 
-def _is_hook_name(arguments: list[ast.expr]) -> bool:
-    return any(isinstance(a, ast.Constant) and _HOOKS.fullmatch(str(a.value)) for a in arguments)
+def _is_computed(arguments: list[ast.expr]) -> bool:
+    """Put together out of pieces, as nobody does who has nothing to hide from the rules above."""
+    return any(isinstance(a, ast.BinOp | ast.JoinedStr | ast.Call | ast.Subscript) for a in arguments)
+
+
+def _steers(arguments: list[ast.expr]) -> bool:
+    names = [str(a.value) for a in arguments if isinstance(a, ast.Constant)]
+    return any(_HOOKS.fullmatch(name) or name in _ITEM_PARTS for name in names)
