@@ -28,9 +28,8 @@ def main(intent: str) -> int:
     daemon = Daemon(find(None, None), timeout=5.0)
     if not _answers(daemon) and not _start(daemon):
         return 1
-    build = subprocess.run(
-        [sys.executable, "-m", "executor.cli.main", "build", intent, "--auto-approve", "--watch"], check=False
-    )
+    fpai = Path(sys.executable).with_name("fpai")
+    build = subprocess.run([fpai, "build", intent, "--auto-approve", "--watch"], check=False)
     if build.returncode != 0:
         return build.returncode
     newest = daemon.get("/executor/builds", limit=1).json()[0]
