@@ -1,0 +1,137 @@
+"""A whole daemon whose builds wait: served as `fpai serve` does, in a world that keeps silent.
+
+`python -m tests.bench.served DIR PORT COUNT`: COUNT builds of the state directory stand in step 7; it answers
+once all of them have called the registry, which never replies, and the daemon is ready to be asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+import aiohttp
+import uvicorn
+import uvloop
+
+from executor import __version__
+from executor.adapters.registry import KnownDroplet, Registered, RegistryEntry
+from executor.assembly import Daemon, Outside, assembled
+from executor.domain.droplet import DropletIdentity
+from executor.domain.findings import VerifierReport
+from executor.engine.requests import SubmitRequest
+from executor.errors import Permanent
+from executor.sandbox.places import Places
+from executor.sandbox.refusing import RefusingSandbox
+from executor.settings import Configuration, Secrets, Settings
+from executor.steps.verify import Notify
+from executor.targets.process import ProcessTarget
+from executor.web.api import Api
+from executor.web.app import create_app
+from executor.web.listener import CheckedConnection
+from tests.bench.harness import many_files, prove_durable, quiet
+
+
+class SilentRegistry:
+    """Takes registrations and never answers them."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+        self.reached = asyncio.Event()
+        if not count:
+            self.reached.set()
+
+    async def known(self) -> list[KnownDroplet]:
+        """Nothing is known."""
+        return []
+
+    async def register(self, entry: RegistryEntry) -> Registered:
+        """Wait for ever."""
+        self._left -= 1
+        if not self._left:
+            self.reached.set()
+        await asyncio.Event().wait()
+        raise AssertionError(entry)
+
+    async def deregister(self, droplet_id: int, name: str) -> bool:
+        """Nothing is there to remove."""
+        return False
+
+
+class SilentVerifier:
+    """Never comes to a verdict."""
+
+    async def verify(
+        self, *, source: Path, commit: str, identity: DropletIdentity, notify: Notify
+    ) -> VerifierReport:
+        """Wait for ever."""
+        await asyncio.Event().wait()
+        raise AssertionError(source, commit, identity, notify)
+
+
+async def main(state_dir: Path, port: int, count: int) -> None:
+    """Serve until killed."""
+    settings = Settings.model_validate(
+        {"server": {"port": port}, "builds": {"max_concurrent": max(count, 1), "max_queued": 1_000_000}}
+    )
+    configuration = Configuration(settings, Secrets({}), None, state_dir)
+    registry = SilentRegistry(count)
+
+    async def outside(_: aiohttp.ClientSession) -> Outside:
+        places = Places.of(state_dir, base=state_dir / "places")
+        silent = RefusingSandbox(Permanent("Nothing is run here."))
+        return Outside(places, silent, SilentVerifier(), _NoTarget(), registry)
+
+    async with assembled(configuration, str, outside) as daemon:
+        server = uvicorn.Server(_config(create_app(_api(configuration, daemon)), port))
+        serving = asyncio.create_task(server.serve())
+        await registry.reached.wait()
+        await daemon.store.database.write(prove_durable)
+        while not server.started:
+            await asyncio.sleep(0.001)
+        print(json.dumps({"at": time.monotonic()}), flush=True)
+        await serving
+
+
+class _NoTarget(ProcessTarget):
+    """No release lives here; no build of these measurements comes as far as asking."""
+
+    def __init__(self) -> None:
+        pass
+
+
+def _api(configuration: Configuration, daemon: Daemon) -> Api:
+    return Api(
+        commands=daemon.commands,
+        submit_request=SubmitRequest,
+        store=daemon.store,
+        bus=daemon.bus,
+        live=daemon.live,
+        settings=configuration.settings,
+        base_url=configuration.base_url,
+        version=__version__,
+        started_at=time.time(),
+    )
+
+
+def _config(app: object, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        port=port,
+        http=CheckedConnection,
+        ws="websockets-sansio",
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        backlog=2048,
+    )
+
+
+if __name__ == "__main__":
+    quiet()
+    many_files()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
