@@ -14,6 +14,7 @@ from pathlib import Path
 from executor.checks.probe import Patience, Probe, probing
 from executor.domain.droplet import DropletIdentity
 from executor.sandbox.base import Bind, Limits, RunningService, Sandbox, SandboxCommand
+from executor.sandbox.captive import unbroken
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
 
@@ -58,7 +59,7 @@ async def served(subject: Subject, extra: Mapping[str, str]) -> AsyncIterator[Se
         ):
             yield answering
     finally:
-        await asyncio.gather(remove_tree(data), remove_tree(sockets))
+        await unbroken(asyncio.gather(remove_tree(data), remove_tree(sockets)))
 
 
 @asynccontextmanager

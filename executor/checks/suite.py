@@ -61,7 +61,7 @@ async def check_suite(
             findings.append(await asyncio.to_thread(check_coverage, scratch / "out/coverage.json", run))
         return SuiteVerdict((honest, *findings), run.count("passed"), run.count("failed"), result.output)
     finally:
-        await remove_tree(scratch)
+        await unbroken(remove_tree(scratch))
 
 
 def _judged(
