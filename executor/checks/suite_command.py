@@ -8,7 +8,11 @@ from pathlib import Path
 from executor.sandbox.base import Bind, Limits, SandboxCommand
 
 # Plugins that a droplet's requirements may name; all others stay unloaded.
-_ALLOWED = {"pytest_cov": "pytest_cov", "anyio": "anyio.pytest_plugin", "pytest_asyncio": "pytest_asyncio"}
+_ALLOWED = {
+    "pytest_cov": "pytest_cov",
+    "anyio": "anyio.pytest_plugin",
+    "pytest_asyncio": "pytest_asyncio.plugin",
+}
 _RUNNER = Path(__file__).with_name("walled_runner.py")
 _INI = "[pytest]\njunit_family = xunit2\n"
 # Which lines count is not for the repository to say, so neither its settings nor its pragmas are read.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from executor.domain.findings import Result
 from executor.sandbox.base import Limits, Sandbox
 from executor.sandbox.ownership import remove_tree_now
 from executor.sandbox.places import Places
+from executor.sandbox.venv import VenvCache
 
 BROKEN = "import app.main\n\n\ndef test_it():\n    assert app.main.ONE == 2\n"
 FORGIVES = """
@@ -93,3 +95,18 @@ async def test_fixtures_classes_parameters_and_coroutines_are_called_as_they_wer
     verdict = await judged(repository, venv, sandbox, places)
     assert [f.evidence for f in verdict.findings if f.result is Result.FAIL] == []
     assert verdict.passing == 3
+
+
+async def test_coroutines_run_in_auto_mode_where_the_requirements_name_pytest_asyncio(
+    repository: Path, venvs: VenvCache, template: Path, sandbox: Sandbox, places: Places
+):
+    requirements = repository / "requirements.txt"
+    pins = (template / "requirements.txt").read_text()
+    requirements.write_text(f"{pins}pytest-asyncio=={version('pytest-asyncio')}\n")
+    (repository / "tests/test_api.py").write_text(
+        "import app.main\n\n\nasync def test_it():\n    assert app.main.ONE == 1\n"
+        "\n\nasync def test_more():\n    assert app.main.ONE == 2\n"
+    )
+    verdict = await judged(repository, await venvs.get(requirements), sandbox, places)
+    assert (verdict.passing, verdict.failing) == (1, 1), verdict.output
+    assert [f.rule for f in verdict.findings if f.result is Result.FAIL] == ["T1"]
