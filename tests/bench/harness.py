@@ -117,10 +117,14 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def environment(**more: str) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The environment of every child: like an installed program's, its modules are compiled once and kept."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("FPAI_", "PYTHON"))}
-    return {**kept, "PYTHONPYCACHEPREFIX": str(BENCH / "pycache"), **more}
+    return {
+        **kept,
+        "PYTHONPYCACHEPREFIX": str(BENCH / "pycache"),
+        "PYTHONDONTWRITEBYTECODE": "",  # said, not left out: who adds to our own environment overrides it
+    }
 
 
 class Child:

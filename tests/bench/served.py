@@ -85,7 +85,7 @@ async def main(state_dir: Path, port: int, count: int) -> None:
         return Outside(places, silent, SilentVerifier(), _NoTarget(), registry)
 
     async with assembled(configuration, str, outside) as daemon:
-        server = uvicorn.Server(_config(create_app(_api(configuration, daemon)), port))
+        server = uvicorn.Server(served_config(create_app(_api(configuration, daemon)), port))
         serving = asyncio.create_task(server.serve())
         await registry.reached.wait()
         await daemon.store.database.write(prove_durable)
@@ -116,7 +116,8 @@ def _api(configuration: Configuration, daemon: Daemon) -> Api:
     )
 
 
-def _config(app: object, port: int) -> uvicorn.Config:
+def served_config(app: object, port: int) -> uvicorn.Config:
+    """uvicorn as the daemon sets it up."""
     return uvicorn.Config(
         app,  # type: ignore[arg-type]
         port=port,

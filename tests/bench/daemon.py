@@ -1,0 +1,103 @@
+"""The real `fpai serve`: start, idle weight, the version verb, and /livez while real builds run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+
+from tests.acceptance.daemon import FPAI, RealDaemon
+from tests.bench.harness import cpu_seconds, environment, place, quantile, rss_bytes
+from tests.bench.results import Figure, bounded
+
+_LIBRARIES = "import starlette, uvicorn, aiosqlite, aiohttp, transitions, structlog, pydantic"
+_INTENT = "Build a Library Droplet that stores books with title, author and year"
+
+
+def measure(quick: bool) -> list[Figure]:
+    """One daemon after another, never two at once."""
+    rounds = 3 if quick else 7
+    _version()  # compiles what the first start of a fresh tree compiles
+    version, imports = (median(_timed(side) for _ in range(rounds)) for side in (_version, _imports))
+    starts: list[float] = []
+    for _ in range(rounds - 1):
+        with serving() as daemon:
+            starts.append(start(daemon))
+    with serving() as daemon:
+        starts.append(start(daemon))
+        idle = _idle(daemon, 5 if quick else 20)
+        livez = _livez(daemon, 1 if quick else 3)
+    against = f"importing its libraries alone: {imports:.2f} s"
+    return [
+        bounded("daemon, start to ready", median(starts), "s", 1.0, against),
+        bounded("fpai version", version, "s", 0.3, against),
+        *idle,
+        livez,
+    ]
+
+
+@contextmanager
+def serving() -> Iterator[RealDaemon]:
+    """A daemon of its own with its home on the disk, not yet started; ended and cleaned up."""
+    with place() as home:
+        daemon = RealDaemon(home, **environment())
+        try:
+            yield daemon
+        finally:
+            daemon.clean_up()
+
+
+def start(daemon: RealDaemon) -> float:
+    """Start it and wait until it says that it is ready, asking every few milliseconds."""
+    began = time.perf_counter()
+    daemon.start(wait=False)
+    while True:
+        try:
+            with urllib.request.urlopen(f"{daemon.url}/readyz", timeout=5):
+                return time.perf_counter() - began
+        except OSError:
+            if time.perf_counter() - began > 30:
+                raise
+            time.sleep(0.005)
+
+
+def _idle(daemon: RealDaemon, seconds: float) -> list[Figure]:
+    assert daemon.process is not None
+    time.sleep(1.0)
+    before = cpu_seconds(daemon.process.pid)
+    time.sleep(seconds)
+    share = 100 * (cpu_seconds(daemon.process.pid) - before) / seconds
+    megabytes = rss_bytes(daemon.process.pid) / (1 << 20)
+    return [bounded("idle RSS", megabytes, "MB", 75), bounded("idle CPU", share, "%", 0.1)]
+
+
+def _livez(daemon: RealDaemon, builds: int) -> Figure:
+    """Ask every few milliseconds until the builds are done."""
+    ids = [daemon.build(f"{_INTENT} number {number}") for number in range(builds)]
+    seen: list[float] = []
+    while True:
+        asked = time.perf_counter()
+        assert daemon.call("GET", "/livez")[0] == 200
+        seen.append(time.perf_counter() - asked)
+        time.sleep(0.005)
+        if len(seen) % 50 == 0 and all(daemon.status(one)["finished_at"] for one in ids):
+            break
+    return bounded("/livez p99 while builds run", quantile(seen, 0.99) * 1e3, "ms", 50)
+
+
+def _timed(side: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    side()
+    return time.perf_counter() - began
+
+
+def _version() -> None:
+    subprocess.run([FPAI, "version"], check=True, capture_output=True, env=environment())
+
+
+def _imports() -> None:
+    subprocess.run([sys.executable, "-c", _LIBRARIES], check=True, env=environment())
