@@ -65,25 +65,3 @@ def _parsed(path: Path, text: str) -> ast.Module | None:
             return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-
-
-def counted_tests(files: tuple[SourceFile, ...]) -> int:
-    """Test functions in the source: what a run has to execute at least."""
-    return sum(1 for file in files if _holds_tests(file) for _ in _test_functions(file.tree))
-
-
-def _holds_tests(file: SourceFile) -> bool:
-    name = Path(file.name).name
-    return file.is_python and file.is_test and (name.startswith("test_") or name.endswith("_test.py"))
-
-
-def _test_functions(tree: ast.Module | None) -> Iterator[ast.AST]:
-    for node in tree.body if tree else ():
-        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
-            yield from (child for child in node.body if _is_test(child))
-        elif _is_test(node):
-            yield node
-
-
-def _is_test(node: ast.AST) -> bool:
-    return isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test")

@@ -7,7 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from executor.checks.sources import counted_tests, read_sources
+from executor.checks.sources import read_sources
 
 
 class Garbage:
@@ -46,13 +46,3 @@ def test_links_and_binary_files_are_not_read(tmp_path: Path):
     (tmp_path / "b.bin").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "c.py").symlink_to("/etc/passwd")
     assert [file.name for file in read_sources(tmp_path)] == ["a.py"]
-
-
-def test_tests_are_counted_in_modules_and_classes(tmp_path: Path):
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_a.py").write_text(
-        "def test_one(): ...\nasync def test_two(): ...\ndef helper(): ...\n"
-        "class TestThree:\n    def test_three(self): ...\n    def other(self): ...\n"
-    )
-    (tmp_path / "test_elsewhere.py").write_text("def test_four(): ...\n")
-    assert counted_tests(read_sources(tmp_path)) == 3
