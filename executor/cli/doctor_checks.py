@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import sqlite3
-import stat
 import subprocess
 import sys
 import tempfile
@@ -135,14 +134,13 @@ def uv(_: Host) -> Check:
 
 def system_python(_: Host) -> Check:
     """An interpreter that the sandbox's user can read: droplets run on it."""
-    path = Path("/usr/bin/python3")
-    if not path.exists():
-        return Check("droplets' python", "fail", f"{path} is missing", "Install it: apt-get install python3.")
-    real = path.resolve()
-    readable = all(parent.stat().st_mode & stat.S_IXOTH for parent in real.parents)
-    if not (readable and real.stat().st_mode & stat.S_IROTH):
-        return Check("droplets' python", "fail", f"{real} is not readable by everyone", f"chmod o+rx {real}")
-    return Check("droplets' python", "ok", str(real))
+    from executor.sandbox.interpreter import shared_interpreter  # noqa: PLC0415 - only this check needs it
+
+    try:
+        found = asyncio.run(shared_interpreter())
+    except ExecutorError as error:
+        return Check("droplets' python", "fail", error.message, error.hint)
+    return Check("droplets' python", "ok", f"{found.path}, {found.version}")
 
 
 def sandbox(host: Host) -> Check:

@@ -19,8 +19,9 @@ _USER = "fpai"
 _UNITS = Path("etc/systemd/system")
 _RULES = Path("etc/polkit-1/rules.d")
 _CONFIG = Path("etc/fpai/executor.toml")
-# Places.launches of a daemon that is not root and keeps its state in StateDirectory=fpai.
-_LAUNCHES = "/var/lib/fpai/places/launch"
+_STATE = "/var/lib/fpai"  # StateDirectory=fpai
+# Places.launches of a daemon that is not root and keeps its state there.
+_LAUNCHES = f"{_STATE}/places/launch"
 _HIDDEN_BY_PROTECT_HOME = ("/home/", "/root/", "/run/user/")
 
 
@@ -62,7 +63,9 @@ def install_service(root: Path, *, force: bool) -> list[str]:
         folder = _RULES if source.suffix == ".rules" else _UNITS
         _write(root / folder / source.name, _filled(source.read_text(encoding="utf-8")), 0o644)
     if force or not (root / _CONFIG).exists():
-        _write(root / _CONFIG, with_token(example(), secrets.token_urlsafe(24)), 0o640)
+        text = with_key(example(), "server", "token", secrets.token_urlsafe(24))
+        # Named, so that commands outside the unit look where the daemon keeps its state.
+        _write(root / _CONFIG, with_key(text, "state", "dir", _STATE), 0o640)
         if real:
             shutil.chown(root / _CONFIG, "root", _USER)
     else:
@@ -79,11 +82,12 @@ def _filled(text: str) -> str:
     return text.replace("@PYTHON@", sys.executable).replace("@LAUNCHES@", _LAUNCHES)
 
 
-def with_token(text: str, token: str) -> str:
-    """Set [server] token: a daemon that is not root cannot give every caller behind walls its own uid."""
-    line = f'token = "{token}"'
-    changed, times = re.subn(r"(?m)^#?\s*token\s*=.*$", line, text, count=1)
-    return changed if times else re.sub(r"(?m)^\[server\]\s*$", f"[server]\n{line}", text, count=1)
+def with_key(text: str, table: str, key: str, value: str) -> str:
+    """Set one key of one table, in place of the line that documents it, else right below the table's head."""
+    line = f'{key} = "{value}"'
+    documented = rf"(?m)^(\[{table}\]\s*\n(?:(?!\[).*\n)*?)#?\s*{key}\s*=.*$"
+    changed, times = re.subn(documented, rf"\g<1>{line}", text, count=1)
+    return changed if times else re.sub(rf"(?m)^\[{table}\]\s*$", f"[{table}]\n{line}", text, count=1)
 
 
 def _make_user() -> None:

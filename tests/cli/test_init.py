@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.cli.init import with_token
+from executor.cli.init import with_key
 from executor.sandbox.places import Places
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -72,9 +72,18 @@ def test_the_installed_configuration_holds_a_token_of_its_own_and_is_not_for_eve
     assert token in config.read_text()
 
 
-def test_a_token_is_set_whether_the_example_names_it_or_not() -> None:
+def test_commands_outside_the_unit_look_where_the_daemon_keeps_its_state(installed: Path, run: Run) -> None:
+    config = installed / "etc/fpai/executor.toml"
+    assert tomllib.loads(config.read_text())["state"]["dir"] == "/var/lib/fpai"
+    shown = run("doctor", "--config", str(config), "--json").stdout
+    assert "/var/lib/fpai" in shown and "/etc/fpai/.executor" not in shown
+
+
+def test_a_key_is_set_in_its_own_table_whether_the_example_names_it_or_not() -> None:
     for text in ('[server]\nport = 1\n# token = ""\n', "[server]\ntoken = ''\n", "[server]\nport = 1\n"):
-        assert tomllib.loads(with_token(text, "abc"))["server"]["token"] == "abc"
+        assert tomllib.loads(with_key(text, "server", "token", "abc"))["server"]["token"] == "abc"
+    elsewhere = tomllib.loads(with_key("[a]\n# dir = 1\n\n[state]\n# dir = 1\n", "state", "dir", "abc"))
+    assert elsewhere == {"a": {}, "state": {"dir": "abc"}}
 
 
 def test_the_daemons_unit_does_what_the_design_says(installed: Path) -> None:
@@ -114,3 +123,10 @@ def test_the_daemons_exposure_stays_low(installed: Path) -> None:
     argv = [analyze, "security", "--offline=true", "--threshold=32", str(installed / UNITS / "fpai.service")]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout.splitlines()[-1:]
+
+
+@pytest.mark.parametrize("unit", ["fpai.service", "fpai-release@.service"])
+def test_no_unit_forbids_what_bubblewrap_needs(installed: Path, unit: str) -> None:
+    lines = (installed / UNITS / unit).read_text().splitlines()
+    # Seen on a machine: with it, "bwrap: Can't set hostname to sandbox", and no release starts.
+    assert [line for line in lines if line.startswith("ProtectHostname=")] == []
