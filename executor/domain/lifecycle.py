@@ -61,6 +61,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(Trigger.FAIL, (State.IN_PROGRESS, State.WAITING_INPUT), State.FAILED),
     Transition(Trigger.APPROVE, (State.WAITING_APPROVAL,), State.QUEUED),
     Transition(Trigger.REVISE, (State.WAITING_APPROVAL,), State.QUEUED),
+    Transition(Trigger.REJECT, (State.WAITING_APPROVAL,), State.WITHDRAWING, "has_deployment"),
     Transition(Trigger.REJECT, (State.WAITING_APPROVAL,), State.REJECTED),
     Transition(Trigger.ANSWER, (State.WAITING_INPUT,), State.QUEUED),
     Transition(Trigger.WAKE, (State.WAITING_RETRY,), State.QUEUED),
@@ -74,6 +75,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(Trigger.REVIEW, (State.COMPLETE,), None),
     Transition(Trigger.WITHDRAW, (State.COMPLETE, State.FAILED), State.WITHDRAWING, "has_deployment"),
     Transition(Trigger.WITHDRAWN, (State.WITHDRAWING,), State.CANCELLED, "withdraws_to_cancelled"),
+    Transition(Trigger.WITHDRAWN, (State.WITHDRAWING,), State.REJECTED, "withdraws_to_rejected"),
     Transition(Trigger.WITHDRAWN, (State.WITHDRAWING,), State.ROLLED_BACK),
     Transition(Trigger.AMEND, tuple(State), None),
 )

@@ -12,6 +12,7 @@ from executor.domain.events import NewEvent, iso
 from executor.domain.gates import ASKS, Checkpoint, gate_id
 from executor.domain.outcome import Artifact, Ask, Done, Repair
 from executor.engine.machine import Change
+from executor.engine.resuming import UNAPPROVED
 from executor.errors import ExecutorError
 from executor.store.builds import Saying, StepRun
 
@@ -75,6 +76,7 @@ def finished(build: Build, outcome: Done, now: float) -> Change:
         "completed": behind,
         "working_seconds": build.working_seconds + seconds,
         "finished_at": now,
+        "step_started_at": None,
         "facts": facts,
         "review": review,
         **_calm(),
@@ -85,7 +87,7 @@ def finished(build: Build, outcome: Done, now: float) -> Change:
 def gate_opened(build: Build, outcome: Done, gate: Checkpoint, now: float) -> Change:
     """A step is complete and a person decides before the next one."""
     behind, seconds = _behind(build, now)
-    facts = {**build.facts, **outcome.facts}
+    facts = {**build.facts, **outcome.facts, UNAPPROVED: build.step}
     subject = _subject(facts, outcome, gate)
     opened = gate_id(build.id, gate, subject, build.last_seq)
     hold = {
@@ -207,6 +209,7 @@ def ended(build: Build, event: NewEvent, now: float, **updates: Any) -> Change:
         {
             "finished_at": now,
             "hold": None,
+            "error": None,
             "step_started_at": None,
             "working_seconds": working,
             **_calm(),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from executor.domain.build import FINISHED, FIRST_STEP, LAST_STEP, Build, State
+from executor.domain.build import FINISHED, Build, State
 from executor.domain.events import NewEvent
 from executor.domain.gates import Decision
 from executor.domain.lifecycle import Trigger
@@ -16,6 +16,7 @@ from executor.engine.intake import Intake
 from executor.engine.live import Live
 from executor.engine.machine import BuildModel, Change, Lifecycle
 from executor.engine.requests import SubmitReply, SubmitRequest
+from executor.engine.resuming import step_to_resume
 from executor.engine.scheduler import Scheduler
 from executor.errors import Conflict, Invalid, StaleView
 from executor.store.builds import Saying
@@ -108,6 +109,8 @@ class Commands:
                     code="ALREADY_FINISHED",
                     details={"status": build.state.value},
                 )
+            if build.state is State.WITHDRAWING:
+                return build
             if self._scheduler.is_running(build.id):
                 await self._scheduler.interrupt(build.id, self._cancel)
             else:
@@ -118,26 +121,15 @@ class Commands:
 
     async def retry(self, build_id: str, from_step: int | None) -> Build:
         """Queue the build again from a step, by default the one that it stands at."""
-        if from_step is not None and not FIRST_STEP <= from_step <= LAST_STEP:
-            message = f"from_step is 1 to {LAST_STEP}"
-            raise Invalid(
-                f"There is no step {from_step}.", details={"fields": [{"loc": ["from_step"], "msg": message}]}
-            )
 
         async def attempt(build: Build) -> Build:
-            step = from_step or build.step
+            step = step_to_resume(build, from_step)
             if not self._lifecycle.allows(build, Trigger.RETRY):
                 raise Conflict(
                     f"Build {build.id} is {build.state}; only a build that failed, was stopped or waits can"
                     " be retried.",
                     code="WRONG_STATE",
                     details={"status": build.state.value},
-                )
-            if step > build.step:
-                raise Conflict(
-                    f"Build {build.id} has come to step {build.step}; it cannot start at step {step}.",
-                    hint=f"Retry from step {build.step} or an earlier one.",
-                    code="STEP_NOT_REACHED",
                 )
             event = NewEvent(
                 "retry_requested", f"A person asked to go on from step {step}.", {"from_step": step}
@@ -156,9 +148,9 @@ class Commands:
         async def attempt(build: Build) -> Build:
             if build.state in {State.ROLLED_BACK, State.WITHDRAWING}:
                 return build
-            if build.state is not State.COMPLETE:
+            if build.state not in {State.COMPLETE, State.FAILED} or not build.has_deployment:
                 raise Conflict(
-                    f"Build {build.id} is {build.state}; only a complete build has a release to withdraw.",
+                    f"Build {build.id} is {build.state} and has no release that a rollback could withdraw.",
                     hint=f"`fpai cancel {build.id}` stops it." if build.state not in FINISHED else "",
                     code="WRONG_STATE",
                     details={"status": build.state.value},

@@ -12,6 +12,7 @@ from executor.domain.lifecycle import Trigger
 from executor.engine import changes
 from executor.engine.live import Live
 from executor.engine.machine import BuildModel, Change, Lifecycle
+from executor.engine.resuming import UNAPPROVED
 from executor.errors import Conflict
 from executor.store.builds import Saying
 from executor.store.store import Store
@@ -72,10 +73,17 @@ class Decisions:
         if said is Decision.APPROVE:
             event = NewEvent("approved", f"Approved at {gate}.", data)
             change = changes.requeued(build, build.step, event, saying)
+            facts = {**build.facts, UNAPPROVED: None}
+            change = Change({**change.updates, "facts": facts}, change.events, saying=saying)
             return await self._lifecycle.fire(model, Trigger.APPROVE, change)
         if said is Decision.REJECT:
             event = NewEvent("build_rejected", f"Rejected at {gate}.", data)
-            change = changes.ended(build, event, self._live.now())
+            now = self._live.now()
+            change = (
+                changes.withdrawal_begun(build, event, now, State.REJECTED)
+                if build.has_deployment
+                else changes.ended(build, event, now)
+            )
             change = Change(change.updates, change.events, saying=saying)
             return await self._lifecycle.fire(model, Trigger.REJECT, change)
         self._require_model()
@@ -88,10 +96,15 @@ class Decisions:
         _same_gate(build, Checkpoint.DEPLOYED, gate_id, review)
         if said is Decision.REVISE:
             self._require_model()
+        if review["decision"] == "approved" and said is Decision.APPROVE and build.state is State.COMPLETE:
+            return build
         if review["decision"] != "pending" or build.state is not State.COMPLETE:
             raise Conflict(
-                f"The review of {build.id} is closed: it was {review['decision']}.",
-                hint=f"`fpai rollback {build.id}` withdraws the release.",
+                f"The review of {build.id} is closed: the build is {build.state} and the review was"
+                f" {review['decision']}.",
+                hint=f"`fpai rollback {build.id}` withdraws the release."
+                if build.state is State.COMPLETE
+                else "",
                 code="STALE_GATE",
                 details={"decision": review["decision"]},
             )

@@ -65,6 +65,10 @@ class BuildModel:
         """Guard: the withdrawal was begun by a cancel."""
         return self.build.withdraw_to is State.CANCELLED
 
+    def withdraws_to_rejected(self, _: EventData) -> bool:
+        """Guard: the withdrawal was begun by a rejected gate."""
+        return self.build.withdraw_to is State.REJECTED
+
 
 class _Machine(AsyncMachine):
     """AsyncMachine with callbacks one after another, and without its swallowing of cancellations."""
