@@ -52,13 +52,16 @@ class Subscription:
     async def take(self, timeout: float | None = None) -> list[Frame]:
         """Return the frames that have come, waiting up to `timeout` seconds for the first one."""
         if not self._frames and not self.overflowed:
-            self._wake = asyncio.get_running_loop().create_future()
+            loop = asyncio.get_running_loop()
+            self._wake = loop.create_future()
+            # Not wait_for: it would cost every one of a thousand watchers a second turn of the loop.
+            timer = loop.call_later(timeout, self.offer, ()) if timeout is not None else None
             try:
-                await asyncio.wait_for(self._wake, timeout)
-            except TimeoutError:
-                return []
+                await self._wake
             finally:
                 self._wake = None
+                if timer is not None:
+                    timer.cancel()
         taken = list(self._frames)
         self._frames.clear()
         return taken

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 
-from starlette.types import Receive, Send
+from starlette.types import Receive
 from starlette.websockets import WebSocket
 
 from executor.domain.build import Build
@@ -13,6 +14,7 @@ from executor.errors import Invalid
 from executor.web.api import Api, Subscription
 from executor.web.bodies import invalid
 from executor.web.follow import End, Following, race
+from executor.web.listener import WRITE_FRAME, framed
 from executor.web.lookup import find_build
 from executor.web.status import StatusDocuments
 
@@ -24,6 +26,29 @@ _REASONS = {
 }
 BACKLOG = 2048
 STALL_SECONDS = 30.0
+
+
+class Reader:
+    """The other end of one socket. Raises TimeoutError when it takes nothing for `stall` seconds."""
+
+    def __init__(self, websocket: WebSocket, stall: float) -> None:
+        self._send = websocket.send
+        self._stall = stall
+        self._write: Callable[[bytes], bool] | None = websocket.scope.get("state", {}).get(WRITE_FRAME)
+
+    def write(self, text: str) -> bool:
+        """Write a message at once if the connection can take it so."""
+        return self._write is not None and self._write(framed(text))
+
+    async def tell(self, text: str) -> None:
+        """Send a message, waiting while the reader is slow."""
+        async with asyncio.timeout(self._stall):
+            await self._send({"type": "websocket.send", "text": text})
+
+    async def close(self, end: End) -> None:
+        """Say goodbye with the code that tells why."""
+        async with asyncio.timeout(self._stall):
+            await self._send({"type": "websocket.close", "code": _CODES[end], "reason": _REASONS[end]})
 
 
 class Stream:
@@ -46,28 +71,23 @@ class Stream:
             build = await find_build(self._api, build_id)
             await websocket.accept()
             self._api.watchers.add(subscription)
+            reader = Reader(websocket, self._stall)
             try:
-                send = websocket.send
-                await race(self._serve(send, build, after, subscription), _until_gone(websocket.receive))
+                await race(self._serve(reader, build, after, subscription), _until_gone(websocket.receive))
             finally:
                 self._api.watchers.discard(subscription)
 
-    async def _serve(self, send: Send, build: Build, after: int, subscription: Subscription) -> None:
+    async def _serve(self, reader: Reader, build: Build, after: int, subscription: Subscription) -> None:
         following = Following(self._api, build, after, subscription)
         try:
-            await self._say(send, self._hello(build))
+            await reader.tell(self._hello(build))
             async for batch in following.batches():
-                await self._say(send, *(item.text for item in batch))
+                for item in batch:
+                    if not reader.write(item.text):
+                        await reader.tell(item.text)
         except TimeoutError:
             following.end = End.SLOW
-        end = following.end
-        async with asyncio.timeout(self._stall):
-            await send({"type": "websocket.close", "code": _CODES[end], "reason": _REASONS[end]})
-
-    async def _say(self, send: Send, *texts: str) -> None:
-        async with asyncio.timeout(self._stall):
-            for text in texts:
-                await send({"type": "websocket.send", "text": text})
+        await reader.close(following.end)
 
     def _hello(self, build: Build) -> str:
         hello = {

@@ -23,7 +23,7 @@ from executor.engine.requests import SubmitRequest
 from executor.settings import Settings
 from executor.web.api import Api
 from executor.web.app import create_app
-from executor.web.listener import CheckedConnection
+from executor.web.listener import CheckedConnection, FrameConnection
 from tests.engine.conftest import World, running_world
 
 SUBMIT = "/executor/build-droplet"
@@ -88,7 +88,7 @@ async def serving(directory: Path, **tables: Any) -> AsyncIterator[Site]:
         world.live.counts = world.scheduler.counts
         app = create_app(api)
         config = uvicorn.Config(
-            app, http=CheckedConnection, ws="websockets-sansio", log_config=None, access_log=False,
+            app, http=CheckedConnection, ws=FrameConnection, log_config=None, access_log=False,
             lifespan="off", timeout_graceful_shutdown=2,
         )  # fmt: skip
         server = uvicorn.Server(config)
