@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -24,6 +25,7 @@ def main(words: Sequence[str] | None = None) -> int:
     unknown = set(asked.names) - set(NAMES)
     if unknown:
         parser.error(f"{', '.join(sorted(unknown))}: not one of {', '.join(NAMES)}")
+    signal.signal(signal.SIGTERM, _leave)
     console = Console(width=None if sys.stdout.isatty() else 170)
     figures: list[results.Figure] = []
     for name in asked.names or NAMES:
@@ -34,6 +36,11 @@ def main(words: Sequence[str] | None = None) -> int:
     missed = [figure.name for figure in figures if figure.met is False]
     console.print(f"{len(missed)} targets missed: {', '.join(missed)}" if missed else "Every target is met.")
     return 1 if missed else 0
+
+
+def _leave(number: int, _: object) -> None:
+    """Let every measurement end what it has started."""
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

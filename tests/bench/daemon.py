@@ -1,4 +1,4 @@
-"""The real `fpai serve`: start, idle weight, the version verb, and /livez while real builds run."""
+"""The real `fpai serve`: start, idle weight and the version verb."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from contextlib import contextmanager
 from statistics import median
 
 from tests.acceptance.daemon import FPAI, RealDaemon
-from tests.bench.harness import cpu_seconds, environment, place, quantile, rss_bytes
+from tests.bench.harness import cpu_seconds, environment, place, rss_bytes
 from tests.bench.results import Figure, bounded
 
 _LIBRARIES = "import starlette, uvicorn, aiosqlite, aiohttp, transitions, structlog, pydantic"
-_INTENT = "Build a Library Droplet that stores books with title, author and year"
 
 
 def measure(quick: bool) -> list[Figure]:
     """One daemon after another, never two at once."""
-    rounds = 3 if quick else 7
+    rounds = 2 if quick else 7
     _version()  # compiles what the first start of a fresh tree compiles
     version, imports = (median(_timed(side) for _ in range(rounds)) for side in (_version, _imports))
     starts: list[float] = []
@@ -29,14 +28,12 @@ def measure(quick: bool) -> list[Figure]:
             starts.append(start(daemon))
     with serving() as daemon:
         starts.append(start(daemon))
-        idle = _idle(daemon, 5 if quick else 20)
-        livez = _livez(daemon, 1 if quick else 3)
+        idle = _idle(daemon, 4 if quick else 20)
     against = f"importing its libraries alone: {imports:.2f} s"
     return [
         bounded("daemon, start to ready", median(starts), "s", 1.0, against),
         bounded("fpai version", version, "s", 0.3, against),
         *idle,
-        livez,
     ]
 
 
@@ -73,20 +70,6 @@ def _idle(daemon: RealDaemon, seconds: float) -> list[Figure]:
     share = 100 * (cpu_seconds(daemon.process.pid) - before) / seconds
     megabytes = rss_bytes(daemon.process.pid) / (1 << 20)
     return [bounded("idle RSS", megabytes, "MB", 75), bounded("idle CPU", share, "%", 0.1)]
-
-
-def _livez(daemon: RealDaemon, builds: int) -> Figure:
-    """Ask every few milliseconds until the builds are done."""
-    ids = [daemon.build(f"{_INTENT} number {number}") for number in range(builds)]
-    seen: list[float] = []
-    while True:
-        asked = time.perf_counter()
-        assert daemon.call("GET", "/livez")[0] == 200
-        seen.append(time.perf_counter() - asked)
-        time.sleep(0.005)
-        if len(seen) % 50 == 0 and all(daemon.status(one)["finished_at"] for one in ids):
-            break
-    return bounded("/livez p99 while builds run", quantile(seen, 0.99) * 1e3, "ms", 50)
 
 
 def _timed(side: Callable[[], None]) -> float:
