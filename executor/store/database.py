@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import aiosqlite
 
 from executor.errors import Unavailable
-from executor.store.migrate import migrate
+from executor.store.migrate import migrate, migrations
 
 T = TypeVar("T")
 Write = Callable[[sqlite3.Connection], T]
@@ -81,13 +81,14 @@ class Database:
         try:
             await asyncio.to_thread(_make_private, path)
             writer = await _connect(path, _writable)
-            await writer.call(lambda c: migrate(c, path))
-            reader = await _connect(path, _read_only)
-        except (sqlite3.OperationalError, OSError) as error:
-            raise Unavailable(
-                f"The database {path} cannot be opened for writing: {error}.",
-                hint="Check the directory's owner, mode and free space.",
-            ) from error
+            try:
+                await writer.call(lambda c: migrate(c, path, migrations()))
+                reader = await _connect(path, _read_only)
+            except BaseException:
+                await writer.close()  # its thread would keep the process from ending
+                raise
+        except (sqlite3.DatabaseError, OSError) as error:
+            raise _not_opened(path, error) from error
         return cls(path, writer, reader)
 
     async def write(self, work: Write[T], after: Callable[[], None] | None = None) -> T:
@@ -211,6 +212,18 @@ async def _connect(path: Path, connector: Callable[[Path], sqlite3.Connection]) 
     connection = _Connection(lambda: connector(path), iter_chunk_size=64)
     await connection
     return connection
+
+
+def _not_opened(path: Path, error: Exception) -> Unavailable:
+    if isinstance(error, sqlite3.OperationalError | OSError):
+        return Unavailable(
+            f"The database {path} cannot be opened for writing: {error}.",
+            hint="Check the directory's owner, mode and free space.",
+        )
+    return Unavailable(
+        f"{path} is damaged or no database of the executor: {error}. It was left as it is.",
+        hint="Move it aside and put a backup in its place.",
+    )
 
 
 def _make_private(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,13 +23,12 @@ def migrations() -> list[tuple[int, str]]:
     return sorted((int(e.name.split("_")[0]), e.read_text(encoding="utf-8")) for e in found)
 
 
-def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the database to this release's schema.
+def migrate(connection: sqlite3.Connection, path: Path, known: Sequence[tuple[int, str]]) -> None:
+    """Bring the database to the newest schema of `known`, which `migrations` lists.
 
     Raises NewerSchema when `user_version` is ahead of what this release knows; nothing is changed then.
     A database that holds anything is copied to `<name>.before-<number>` before its first migration.
     """
-    known = migrations()
     current = int(connection.execute("PRAGMA user_version").fetchone()[0])
     newest = known[-1][0]
     if current > newest:
@@ -46,6 +46,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 def _back_up(connection: sqlite3.Connection, into: Path) -> None:
     partial = into.with_name(f"{into.name}.part")
     partial.unlink(missing_ok=True)
+    partial.touch(mode=0o600)
     copy = sqlite3.connect(partial)
     try:
         connection.backup(copy)

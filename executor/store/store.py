@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
+from executor.errors import ExecutorError
 from executor.store.database import Database
 from executor.store.droplets import Droplets
 from executor.store.effects import Effects
@@ -13,6 +16,7 @@ from executor.store.log_lines import LogLines
 from executor.store.repository import Builds
 from executor.store.submissions import Submissions
 
+log = structlog.get_logger(__name__)
 DATABASE_NAME = "executor.db"
 
 
@@ -41,6 +45,10 @@ class Store:
         )
 
     async def close(self) -> None:
-        """Write what is waiting and close."""
-        await self.log_lines.flush()
-        await self.database.close()
+        """Write what is waiting and close, whether the disk takes it or not."""
+        try:
+            await self.log_lines.flush()
+        except ExecutorError as error:
+            log.warning("log_lines_lost", reason=error.message)
+        finally:
+            await self.database.close()
