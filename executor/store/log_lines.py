@@ -64,6 +64,14 @@ class LogLines:
         )
         return [dict(row) for row in found]
 
+    async def last(self, build_id: str) -> int:
+        """The number of the newest line, 0 without any."""
+        await self.flush()
+        found = await self._database.fetch(
+            "SELECT coalesce(max(line), 0) FROM log_lines WHERE build_id = ?", (build_id,)
+        )
+        return int(found[0][0])
+
     async def _later(self) -> None:
         await asyncio.sleep(_FLUSH_SECONDS)
         self._flush_task = None

@@ -162,20 +162,28 @@ class Dependency:
     last_check: float | None = None
 
 
+class Wakeable(Protocol):
+    """Something that looks at the daemon's condition when it is offered nothing."""
+
+    def offer(self, frames: Sequence[Any], /) -> None:
+        """Take frames; with none it only wakes up."""
+        ...
+
+
 class Watchers:
     """The open streams, so that a drain can wake them all at once."""
 
     def __init__(self) -> None:
-        self._subscriptions: set[Subscription] = set()
+        self._subscriptions: set[Wakeable] = set()
 
     def __len__(self) -> int:
         return len(self._subscriptions)
 
-    def add(self, subscription: Subscription) -> None:
+    def add(self, subscription: Wakeable) -> None:
         """A stream begins to follow."""
         self._subscriptions.add(subscription)
 
-    def discard(self, subscription: Subscription) -> None:
+    def discard(self, subscription: Wakeable) -> None:
         """It has ended."""
         self._subscriptions.discard(subscription)
 

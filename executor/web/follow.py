@@ -26,6 +26,7 @@ class End(Enum):
     FINISHED = "finished"
     RESTART = "restart"
     SLOW = "slow"
+    CAUGHT_UP = "caught up"
 
 
 class Item(NamedTuple):
@@ -36,12 +37,18 @@ class Item(NamedTuple):
 
 
 class Following:
-    """One watcher of one build. Read `batches` to the end, then `end` says why it ended."""
+    """One watcher of one build. Read `batches` to the end, then `end` says why it ended.
 
-    def __init__(self, api: Api, build: Build, after: int, subscription: Subscription) -> None:
+    With `only_replay` it ends as soon as everything up to now has been read, with End.CAUGHT_UP.
+    """
+
+    def __init__(
+        self, api: Api, build: Build, after: int, subscription: Subscription, *, only_replay: bool = False
+    ) -> None:
         self._api = api
         self._build = build
-        self._sent = min(after, build.last_seq)
+        self._only_replay = only_replay
+        self.sent = min(after, build.last_seq)
         self._subscription = subscription
         self._interval = api.settings.builds.progress_interval
         self._ticked = time.monotonic()
@@ -59,22 +66,31 @@ class Following:
 
     async def _stored(self, upto: int) -> AsyncIterator[list[Item]]:
         """Replay rows until `upto` has been sent."""
-        while self._sent < upto:
-            events = await self._api.store.builds.events(self._build.id, self._sent, _PAGE)
+        while self.sent < upto:
+            events = await self._api.store.builds.events(self._build.id, self.sent, _PAGE)
             if not events:
                 return
-            self._sent = events[-1].seq
+            self.sent = events[-1].seq
             yield [_item(event) for event in events]
 
     async def _is_over(self) -> bool:
         self._build = await self._api.store.builds.get(self._build.id)
         if self._subscription.overflowed:
             self.end = End.SLOW
-        elif self._build.state in FINISHED and self._sent >= self._build.last_seq:
+        elif self._build.state in FINISHED and self.sent >= self._build.last_seq:
             self.end = End.FINISHED
-        elif not self._api.live.draining:
+        elif self._api.live.draining:
+            self.end = End.RESTART
+        elif self._only_replay and self._has_everything():
+            self.end = End.CAUGHT_UP
+        else:
             return False
         return True
+
+    def _has_everything(self) -> bool:
+        """True if nothing is missing at this moment: the newest view is in memory when it is published."""
+        newest = self._api.store.builds.cached(self._build.id)
+        return newest is not None and self.sent >= newest.last_seq
 
     async def _next(self) -> list[list[Item]]:
         wait = max(0.0, self._ticked + self._interval - time.monotonic())
@@ -82,13 +98,13 @@ class Following:
         batch: list[Item] = []
         for frame in await self._subscription.take(wait):
             seq = frame.event.seq
-            if seq <= self._sent:
+            if seq <= self.sent:
                 continue
-            if seq > self._sent + 1:
+            if seq > self.sent + 1:
                 batches += [batch, *[page async for page in self._stored(seq - 1)]]
                 batch = []
             batch.append(Item(seq, frame.text))
-            self._sent = seq
+            self.sent = seq
         return [b for b in (*batches, batch) if b]
 
     def _tick(self) -> list[Item]:

@@ -98,11 +98,7 @@ class Pages:
 
     async def _first_of_tail(self, build_id: str) -> int:
         """The line after which the log's tail begins; lines count from 1 without gaps."""
-        await self._api.store.log_lines.flush()
-        found = await self._api.store.database.fetch(
-            "SELECT coalesce(max(line), 0) FROM log_lines WHERE build_id = ?", (build_id,)
-        )
-        return max(0, int(found[0][0]) - _TAIL)
+        return max(0, await self._api.store.log_lines.last(build_id) - _TAIL)
 
 
 def _environment() -> Environment:

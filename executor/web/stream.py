@@ -11,8 +11,9 @@ from starlette.websockets import WebSocket
 
 from executor.domain.build import Build
 from executor.errors import Invalid
-from executor.web.api import Api, Subscription
+from executor.web.api import Api
 from executor.web.bodies import invalid
+from executor.web.crowd import Crowds
 from executor.web.follow import End, Following, race
 from executor.web.listener import WRITE_FRAME, framed
 from executor.web.lookup import find_build
@@ -35,6 +36,11 @@ class Reader:
         self._send = websocket.send
         self._stall = stall
         self._write: Callable[[bytes], bool] | None = websocket.scope.get("state", {}).get(WRITE_FRAME)
+
+    @property
+    def is_direct(self) -> bool:
+        """True if messages can be written at once as long as the reader keeps up."""
+        return self._write is not None
 
     def write(self, text: str) -> bool:
         """Write a message at once if the connection can take it so."""
@@ -61,33 +67,53 @@ class Stream:
         self._documents = documents
         self._backlog = backlog
         self._stall = stall
+        self._crowds = Crowds(api)
 
     async def watch(self, websocket: WebSocket) -> None:
         """Serve one watcher. Refused before it is accepted when the build or `after` is not right."""
         after = _after(websocket)
-        build_id = websocket.path_params["build_id"]
-        await find_build(self._api, build_id)
-        with self._api.bus.subscribe(build_id, self._backlog) as subscription:
-            build = await find_build(self._api, build_id)
-            await websocket.accept()
-            self._api.watchers.add(subscription)
-            reader = Reader(websocket, self._stall)
-            try:
-                await race(self._serve(reader, build, after, subscription), _until_gone(websocket.receive))
-            finally:
-                self._api.watchers.discard(subscription)
+        build = await find_build(self._api, websocket.path_params["build_id"])
+        await websocket.accept()
+        await race(self._serve(Reader(websocket, self._stall), build, after), _until_gone(websocket.receive))
 
-    async def _serve(self, reader: Reader, build: Build, after: int, subscription: Subscription) -> None:
-        following = Following(self._api, build, after, subscription)
+    async def _serve(self, reader: Reader, build: Build, after: int) -> None:
+        """Replay alone, follow in the crowd; whoever cannot keep up in it goes on alone for a while."""
+        build = await find_build(self._api, build.id)
+        sent, end = min(after, build.last_seq), None
         try:
             await reader.tell(self._hello(build))
-            async for batch in following.batches():
-                for item in batch:
-                    if not reader.write(item.text):
-                        await reader.tell(item.text)
+            while end is None:
+                sent, end = await self._alone(reader, build.id, sent)
+                if end is End.CAUGHT_UP:
+                    sent, end = await self._in_crowd(reader, build.id, sent)
         except TimeoutError:
-            following.end = End.SLOW
-        await reader.close(following.end)
+            end = End.SLOW
+        await reader.close(end or End.RESTART)
+
+    async def _alone(self, reader: Reader, build_id: str, sent: int) -> tuple[int, End]:
+        with self._api.bus.subscribe(build_id, self._backlog) as subscription:
+            build = await find_build(self._api, build_id)
+            following = Following(self._api, build, sent, subscription, only_replay=reader.is_direct)
+            self._api.watchers.add(subscription)
+            try:
+                async for batch in following.batches():
+                    for item in batch:
+                        if not reader.write(item.text):
+                            await reader.tell(item.text)
+            finally:
+                self._api.watchers.discard(subscription)
+            return following.sent, following.end
+
+    async def _in_crowd(self, reader: Reader, build_id: str, sent: int) -> tuple[int, End | None]:
+        """Nothing may be awaited between the last look at what is missing and taking the seat."""
+        seat = self._crowds.join(build_id, reader.write, sent)
+        self._api.watchers.add(seat)
+        try:
+            end = await seat.left
+        finally:
+            seat.leave(None)
+            self._api.watchers.discard(seat)
+        return seat.sent, end
 
     def _hello(self, build: Build) -> str:
         hello = {

@@ -11,11 +11,14 @@ from typing import Any
 import aiohttp
 import pytest
 from starlette.websockets import WebSocket
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
 
 from executor.domain.build import State
 from executor.domain.outcome import Done, Outcome
 from executor.domain.step import StepContext
 from executor.web.documents import EventDocument, StatusDocument
+from executor.web.listener import framed
 from executor.web.status import StatusDocuments
 from executor.web.stream import Stream
 from tests.web.conftest import Serving, Site
@@ -191,15 +194,15 @@ async def test_watchers_leave_nothing_behind(site: Site) -> None:
     for watched in sockets:
         await watched.close()
     async with asyncio.timeout(10):
-        while len(site.api.watchers):
+        while len(site.api.watchers) or site.world.bus._by_build:
             await asyncio.sleep(0.01)
-    assert not site.world.bus._by_build
 
 
 class SlowReader:
-    """The server's side of a socket whose reader takes frames only when it is let to."""
+    """The server's side of a socket whose reader takes some frames, then none until it is let to."""
 
-    def __init__(self) -> None:
+    def __init__(self, takes: int) -> None:
+        self.takes = takes
         self.sent: list[dict[str, Any]] = []
         self.reading = asyncio.Event()
         self.gone = asyncio.Event()
@@ -212,7 +215,7 @@ class SlowReader:
 
     async def send(self, message: dict[str, Any]) -> None:
         self.sent.append(message)
-        if message["type"] == "websocket.send":
+        if message["type"] == "websocket.send" and len(self.sent) > self.takes:
             await self.reading.wait()
 
     def socket(self, build_id: str) -> WebSocket:
@@ -232,11 +235,12 @@ async def until_commits(site: Site, build_id: str, count: int) -> None:
 async def test_a_reader_that_falls_behind_is_closed_with_4408_and_misses_nothing_later(site: Site) -> None:
     chatty = site.world.steps[3].script = Chatty()
     build_id = await site.started()
-    reader = SlowReader()
+    await until_commits(site, build_id, 5)
+    reader = SlowReader(takes=6)
     stream = Stream(site.api, StatusDocuments(site.api.live, site.url), backlog=5, stall=60)
     watching = asyncio.create_task(stream.watch(reader.socket(build_id)))
     async with asyncio.timeout(10):
-        while len(reader.sent) < 2:
+        while not site.world.bus._by_build:
             await asyncio.sleep(0.01)
     chatty.wanted.put_nowait(50)
     await until_commits(site, build_id, 50)
@@ -250,7 +254,7 @@ async def test_a_reader_that_falls_behind_is_closed_with_4408_and_misses_nothing
 async def test_a_reader_that_takes_nothing_at_all_is_let_go(site: Site) -> None:
     site.world.steps[3].script = Chatty()
     build_id = await site.started()
-    reader = SlowReader()
+    reader = SlowReader(takes=1)
     stream = Stream(site.api, StatusDocuments(site.api.live, site.url), backlog=5, stall=0.05)
     await asyncio.wait_for(stream.watch(reader.socket(build_id)), 10)
     assert reader.sent[-1]["code"] == 4408
@@ -290,3 +294,60 @@ async def test_what_a_watcher_says_is_not_listened_to(site: Site, frame: str) ->
         chatty.wanted.put_nowait(0)
         assert await frames_until_close(watched)
     assert watched.close_code == 1000
+
+
+def test_frames_are_the_same_whether_they_are_framed_once_or_for_each_watcher() -> None:
+    """Around the lengths at which the frame's own head changes its form."""
+    for size in (0, 1, 124, 125, 126, 127, 65535, 65536, 70000):
+        text = "é" * (size // 2) + "x" * (size % 2)
+        protocol = ServerProtocol()
+        protocol.state = OPEN
+        protocol.send_text(text.encode())
+        assert framed(text) == b"".join(protocol.data_to_send())
+
+
+async def test_a_watcher_without_direct_writing_hears_the_same(site: Site) -> None:
+    chatty = site.world.steps[3].script = Chatty()
+    build_id = await site.started()
+    reader = SlowReader(takes=10**6)
+    stream = Stream(site.api, StatusDocuments(site.api.live, site.url))
+    watching = asyncio.create_task(stream.watch(reader.socket(build_id)))
+    for count in (40, 0):
+        chatty.wanted.put_nowait(count)
+    await asyncio.wait_for(watching, 20)
+    build = await site.world.until(build_id)
+    heard = seqs([json.loads(m["text"]) for m in reader.sent if m["type"] == "websocket.send"])
+    assert heard == list(range(1, build.last_seq + 1))
+    assert reader.sent[-1]["code"] == 1000
+
+
+async def test_a_watcher_that_leaves_and_rejoins_the_crowd_misses_nothing(site: Site) -> None:
+    chatty = site.world.steps[3].script = Chatty()
+    build_id = await site.started()
+    dice = random.Random(3)
+    heard: list[str] = []
+
+    def moody(frame: bytes) -> bool:
+        if dice.random() < 0.3:
+            return False
+        heard.append(frame[frame.index(b"{") :].decode())
+        return True
+
+    class Moody(SlowReader):
+        async def send(self, message: dict[str, Any]) -> None:
+            self.sent.append(message)
+            if message["type"] == "websocket.send":
+                heard.append(message["text"])
+
+    reader = Moody(takes=10**6)
+    socket = reader.socket(build_id)
+    socket.scope["state"] = {"write_frame": moody}
+    watching = asyncio.create_task(Stream(site.api, StatusDocuments(site.api.live, site.url)).watch(socket))
+    for _ in range(40):
+        chatty.wanted.put_nowait(dice.randint(1, 5))
+        await asyncio.sleep(0.005)
+    chatty.wanted.put_nowait(0)
+    await asyncio.wait_for(watching, 20)
+    build = await site.world.until(build_id)
+    assert seqs([json.loads(text) for text in heard]) == list(range(1, build.last_seq + 1))
+    assert reader.sent[-1]["code"] == 1000
