@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from executor.domain.build import STEP_NAMES, Build, CompletedStep, State
+from executor.domain.build import RUNNABLE, STEP_NAMES, Build, CompletedStep, State
 from executor.domain.events import NewEvent, iso
 from executor.domain.gates import ASKS, Checkpoint, gate_id
 from executor.domain.outcome import Artifact, Ask, Done, Repair
@@ -39,6 +39,17 @@ def started(build: Build, now: float) -> Change:
     """A queued build gets its slot."""
     updates = {**begin_step(build, build.facts, build.step, now), "wake_at": None}
     return Change(updates, (_step_started(build, build.step, updates["attempt"]),))
+
+
+def picked_up(build: Build, now: float) -> Build:
+    """The build as a new daemon goes on with it: the time in which no daemon ran was not work.
+
+    Nothing is written for it; the next checkpoint takes it along, and a kill before that changes nothing.
+    """
+    if build.step_started_at is None or build.state not in RUNNABLE:
+        return build
+    worked = max(0.0, build.updated_at - build.step_started_at)
+    return replace(build, working_seconds=build.working_seconds + worked, step_started_at=now)
 
 
 def step_done(build: Build, outcome: Done, now: float) -> Change:

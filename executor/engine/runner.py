@@ -86,8 +86,10 @@ class Runner:
                     if handle.interruption is None:
                         raise
                     interruption, handle.interruption = handle.interruption, None
-                    asyncio.current_task().uncancel()  # type: ignore[union-attr]
+                    drained = asyncio.current_task().uncancel() > 0  # type: ignore[union-attr]
                     await interruption(BuildModel(await self._store.builds.get(build_id)))
+                    if drained:
+                        raise
 
     async def _advance(self, model: BuildModel) -> None:
         if model.build.state is State.QUEUED:

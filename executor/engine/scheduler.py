@@ -13,7 +13,7 @@ from executor.domain.lifecycle import Trigger
 from executor.engine import changes
 from executor.engine.machine import BuildModel, Lifecycle
 from executor.engine.runner import Handle, Interruption, Runner
-from executor.errors import Conflict, ExecutorError
+from executor.errors import Conflict, ExecutorError, StaleView, Unavailable
 from executor.store.store import Store
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,9 @@ class Scheduler:
 
     async def load(self) -> int:
         """Pick up every unfinished build of the database; returns how many there are."""
-        for build in await self._store.builds.unfinished():
+        for found in await self._store.builds.unfinished():
+            build = changes.picked_up(found, self._clock())
+            self._store.builds.remember(build)
             self.note(build)
         return len(self._unfinished)
 
@@ -53,6 +55,10 @@ class Scheduler:
         """Called after every commit of a build."""
         if build.state in FINISHED:
             self._unfinished.pop(build.id, None)
+        elif build.state is State.WITHDRAWING:
+            # In front: a rollback must not wait for a later build of its droplet that waits for a person.
+            self._unfinished.pop(build.id, None)
+            self._unfinished = {build.id: build, **self._unfinished}
         else:
             self._unfinished[build.id] = build
         if build.state is State.WAITING_RETRY:
@@ -77,8 +83,12 @@ class Scheduler:
     async def run(self) -> None:
         """Give out slots until stopped."""
         while not self._stopping:
-            self._fill()
-            await self._wake_due()
+            try:
+                self._fill()
+                await self._wake_due()
+            except Exception:  # whatever it was, builds must not wait forever without a word
+                log.exception("scheduler_failed")
+                await asyncio.sleep(_CRASH_PAUSE_SECONDS)
             try:
                 await asyncio.wait_for(self._wake.wait(), self._until_next_wake())
             except TimeoutError:
@@ -93,7 +103,8 @@ class Scheduler:
     async def interrupt(self, build_id: str, interruption: Interruption) -> None:
         """Stop the running step and let the owner do `interruption`; returns when it has.
 
-        Raises what the interruption raises, Conflict when the build no longer runs.
+        Raises what the interruption raises, StaleView when the build had just stopped running, Conflict
+        while it changes hands.
         """
         handle = self._running.get(build_id)
         if handle is None or handle.task is None or handle.interruption is not None:
@@ -111,7 +122,7 @@ class Scheduler:
         handle.interruption = owned
         handle.task.cancel()
         handle.task.add_done_callback(
-            lambda _: _settle(done, Conflict(f"Build {build_id} had just stopped running.", code="BUSY"))
+            lambda _: _settle(done, StaleView(f"Build {build_id} had just stopped running."))
         )
         await done
 
@@ -127,7 +138,7 @@ class Scheduler:
     def _fill(self) -> None:
         if self._stopping or len(self._running) >= self._max_concurrent:
             return
-        owners: dict[int, str] = {}
+        owners = {b.droplet_id: b.id for i in self._running if (b := self._unfinished.get(i)) is not None}
         for build in tuple(self._unfinished.values()):
             owner = owners.setdefault(build.droplet_id, build.id)
             if owner != build.id or build.state not in _CAN_RUN or build.id in self._running:
@@ -139,6 +150,8 @@ class Scheduler:
     def _start(self, build_id: str) -> None:
         handle = self._running[build_id] = Handle()
         handle.task = asyncio.create_task(self._drive(build_id, handle), name=f"build {build_id}")
+        # Not a `finally` of the task's own: one that is cancelled before its first step never gets there.
+        handle.task.add_done_callback(lambda _: self._ended(build_id))
 
     async def _drive(self, build_id: str, handle: Handle) -> None:
         try:
@@ -148,9 +161,10 @@ class Scheduler:
         except Exception:
             log.exception("runner_crashed", build_id=build_id)
             await asyncio.sleep(_CRASH_PAUSE_SECONDS)
-        finally:
-            del self._running[build_id]
-            self._wake.set()
+
+    def _ended(self, build_id: str) -> None:
+        del self._running[build_id]
+        self._wake.set()
 
     async def _wake_due(self) -> None:
         now = self._clock()
@@ -158,6 +172,10 @@ class Scheduler:
             event = NewEvent("retry_started", f"Trying step {build.step}, {build.step_name}, again.")
             try:
                 await self._lifecycle.fire(BuildModel(build), Trigger.WAKE, changes.woken(event))
+            except Unavailable as error:
+                log.warning("paused", build_id=build.id, reason=error.message)
+                await asyncio.sleep(_CRASH_PAUSE_SECONDS)
+                return
             except ExecutorError as error:
                 log.warning("wake_failed", build_id=build.id, reason=error.message)
                 self._store.builds.forget(build.id)

@@ -55,10 +55,11 @@ class World:
         self.store = store
         self.bus = Bus()
         estimator = Estimator(DEFAULT_SECONDS["scaffold"])
-        self.live = Live(estimator, time.time)
+        ahead = limits.pop("ahead", 0.0)
+        self.live = Live(estimator, lambda: time.time() + ahead)
         self.steps = {n: ScriptedStep(n) for n in range(1, 9)}
         self.withdrawal = ScriptedStep(6)
-        self.lifecycle = Lifecycle(store.builds, self.bus, estimator, time.time, self._noted)
+        self.lifecycle = Lifecycle(store.builds, self.bus, estimator, self.live.now, self._noted)
         runner = Runner(
             lifecycle=self.lifecycle,
             store=store,
@@ -70,7 +71,7 @@ class World:
                 retry=RetryPolicy(first=0.01, longest=0.02, patience=limits.get("patience", 60.0)),
             ),
         )
-        self.scheduler = Scheduler(store, runner, self.lifecycle, time.time, max_concurrent)
+        self.scheduler = Scheduler(store, runner, self.lifecycle, self.live.now, max_concurrent)
         self.defaults = Defaults(
             own_id=12, approval_mode="auto", target="process", max_queued=50, has_model=has_model, port=8000
         )
