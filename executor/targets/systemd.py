@@ -55,10 +55,11 @@ class SystemdLauncher:
         self._note(release_id).unlink(missing_ok=True)
 
     async def _start(self, record: Path, launch: Launch) -> None:
+        before = _stamp(record / "exit.json")  # of an earlier run; this user may not remove it
         await asyncio.to_thread(_write_private, self._note(launch.release_id), launch.dumped())
         await self._ask("start", launch.release_id)
         for _ in range(_HELD_TRIES):
-            if holder(record) is not None or (record / "exit.json").exists():
+            if holder(record) is not None or _stamp(record / "exit.json") not in (None, before):
                 return
             await asyncio.sleep(_HELD_PAUSE)
         raise Transient(
@@ -97,6 +98,15 @@ def choose_launcher(places: Places, cgroups: Cgroups, *, grace: float = 5.0) -> 
 
 def _instance(release_id: str) -> str:
     return UNIT.replace("@", f"@{safe_name(release_id)}")
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return what tells one writing of a file from the next, None while there is no file."""
+    try:
+        seen = path.stat()
+    except FileNotFoundError:
+        return None
+    return seen.st_ino, seen.st_mtime_ns
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 import executor
-from executor.errors import Permanent
+from executor.errors import Permanent, ReleaseAtFault
 from executor.sandbox.cgroups import Cgroups
 from executor.targets.launch import Bounds
 from executor.targets.process import ProcessTarget
-from executor.targets.record import holder
+from executor.targets.record import exit_code, holder
 from executor.targets.session import SessionLauncher
 from executor.targets.systemd import SystemdLauncher, choose_launcher
 from executor.targets.unit import main
@@ -79,6 +79,33 @@ async def test_a_release_runs_as_an_instance_and_is_found_and_stopped(
     asked = (tmp_path / "asked").read_text().splitlines()
     assert asked == ["start fpai-release@r1.service", "stop fpai-release@r1.service"]
     assert list(places.launches.iterdir()) == []
+
+
+async def test_a_stopped_release_starts_again_although_its_last_ending_is_still_noted(
+    unit_target, droplets, launcher
+):
+    release = droplets.release("r1")
+    if os.geteuid() != 0:
+        return  # the unit's program is root's
+    first = await unit_target.start(release)
+    await unit_target.prove(first, release)
+    await unit_target.stop(first.handle)
+    assert exit_code(launcher.record("notes", "r1")) is not None
+    again = await unit_target.start(release)
+    await unit_target.prove(again, release)
+    assert await unit_target.find(release) == again
+
+
+async def test_a_release_that_ends_at_once_is_told_from_its_last_ending(unit_target, droplets, launcher):
+    release = droplets.release("r1", "raise SystemExit(7)\n")
+    if os.geteuid() != 0:
+        return  # the unit's program is root's
+    endings = []
+    for _ in range(2):
+        with pytest.raises(ReleaseAtFault, match="exit code 7"):
+            await unit_target.prove(await unit_target.start(release), release)
+        endings.append((launcher.record("notes", "r1") / "exit.json").stat().st_mtime_ns)
+    assert endings[0] < endings[1]
 
 
 async def test_a_refused_systemctl_is_told_with_what_to_install(tmp_path, places, venvs, droplets, state):
