@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import threading
 from pathlib import Path
 
 from executor.errors import Permanent, Transient
@@ -22,17 +23,26 @@ def install(source: Path, release: Path) -> Path:
     place = release / "source"
     if place.is_dir():
         return place
-    made = release / f".source-{os.getpid()}"
+    made = release / f".source-{os.getpid()}-{threading.get_ident()}"
     try:
         release.mkdir(parents=True, exist_ok=True)
         release.chmod(_PASSAGE)
         remove_tree_now(made) if made.exists() else None
         shutil.copytree(source, made, symlinks=True, ignore=_LEFT_OUT)
         _close_to_writing(made)
-        made.rename(place)
+        _settle(made, place)
     except (OSError, shutil.Error) as error:
         raise _in_words(error, source) from error
     return place
+
+
+def _settle(made: Path, place: Path) -> None:
+    try:
+        made.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
+        remove_tree_now(made)  # another start's copy of the same release was first
 
 
 def _close_to_writing(tree: Path) -> None:

@@ -13,10 +13,10 @@ from executor.errors import ExecutorError
 from executor.sandbox.places import Places
 from executor.store.droplets import Droplets, ReleaseRow
 from executor.targets.base import Release, Target
+from executor.targets.proving import bounded_body, wrong_body
 
 log = structlog.get_logger(__name__)
 _PROBE_SECONDS = 3.0
-_LARGEST_BODY = 64 << 10
 
 
 def kept_release(row: ReleaseRow, droplet_name: str, places: Places, env: Mapping[str, str]) -> Release:
@@ -74,14 +74,17 @@ class ReleaseKeeper:
         for gone in set(self.health) - {row.id for row in live}:
             del self.health[gone]
         for row in live:
-            if not await self._target.alive(row.handle):
-                await self._start_again(row, names[row.droplet_id])
+            await self._keep(row, names[row.droplet_id])
             self.health[row.id] = await self._probe(row)
 
-    async def _start_again(self, row: ReleaseRow, name: str) -> None:
-        log.info("release_restarting", release=row.id, droplet=name)
+    async def _keep(self, row: ReleaseRow, name: str) -> None:
         release = kept_release(row, name, self._places, self._env)
         try:
+            found = await self._target.find(release)
+            if found is not None and found.url == row.url:
+                return
+            # Up but elsewhere: whoever started it was killed, or gave up waiting, before noting so.
+            log.info("release_restarting", release=row.id, droplet=name, up=found is not None)
             running = await self._target.start(release)
             await self._target.prove(running, release)
         except ExecutorError as error:
@@ -97,7 +100,10 @@ class ReleaseKeeper:
         timeout = aiohttp.ClientTimeout(total=_PROBE_SECONDS)
         try:
             async with self._session.get(f"{url}/health", timeout=timeout, allow_redirects=False) as answer:
-                await answer.content.read(_LARGEST_BODY)
-                return "active" if answer.status == 200 else "error"
+                body = await bounded_body(answer.content)
+                ours = answer.status == 200 and wrong_body(body, row.id) is None
+                return "active" if ours else "error"
+        except ValueError:
+            return "error"
         except (aiohttp.ClientError, TimeoutError, OSError):
             return "unreachable"

@@ -8,13 +8,16 @@ from collections.abc import Collection
 from executor.errors import Transient
 
 
-def free_port(host: str, port_range: tuple[int, int], taken: Collection[int]) -> int:
-    """Return the lowest port of the range that nobody listens on and that is not `taken`.
+def free_port(host: str, port_range: tuple[int, int], taken: Collection[int], last: object = None) -> int:
+    """Return a port of the range that is free: `last`, where the release listened before, else the lowest.
 
     `taken` are the ports of releases that may not listen yet. Raises Transient if none is free.
     """
     low, high = port_range
-    for port in range(low, high + 1):
+    ports = list(range(low, high + 1))
+    if isinstance(last, int) and last in ports:
+        ports.insert(0, last)
+    for port in ports:
         if port not in taken and _free(host, port):
             return port
     raise Transient(

@@ -66,7 +66,7 @@ class ProcessTarget:
         return await self._running(where, release)
 
     async def start(self, release: Release) -> Running:
-        """Start it on a free port, or adopt it if it is up.
+        """Start it on a free port, the one it had before if it can be, or adopt it if it is up.
 
         Raises Transient (no free port, disk full, index not reachable), Permanent (it cannot be started) or
         ReleaseAtFault (its requirements cannot be met); a release that ends at once is for `prove` to tell.
@@ -74,13 +74,16 @@ class ProcessTarget:
         if running := await self.find(release):
             return running
         venv = await self._venvs.get(release.requirements)
+        where = self._launcher.record(release.droplet_name, release.id)
         place = self._places.release(release.droplet_name, release.id)
-        source = await asyncio.to_thread(install, release.source, place)
-        async with self._starting:  # a port is chosen and noted by one start at a time
-            address = (self._host, free_port(self._host, self._port_range, self._noted_ports()))
+        async with self._starting:  # files are laid down, and a port chosen and noted, by one start at a time
+            source = await asyncio.to_thread(install, release.source, place)
+            last = record.note(where).get("port")
+            port = free_port(self._host, self._port_range, self._noted_ports(), last)
+            address = (self._host, port)
             launch = Launch.of(release, source=source, venv=venv, address=address, bounds=self._bounds)
             await self._launcher.start(release.droplet_name, launch)
-        return await self._running(self._launcher.record(release.droplet_name, release.id), release)
+        return await self._running(where, release)
 
     async def prove(self, running: Running, release: Release) -> None:
         """Return once /health reports this release as often as asked for.

@@ -51,7 +51,7 @@ async def probe_until(
 async def _probe(session: aiohttp.ClientSession, url: str, release_id: str) -> str | None:
     try:
         async with session.get(url, allow_redirects=False) as answer:
-            body = await _bounded(answer.content)
+            body = await bounded_body(answer.content)
             status = answer.status
     except TimeoutError:
         return "/health was asked and did not answer in time"
@@ -59,10 +59,11 @@ async def _probe(session: aiohttp.ClientSession, url: str, release_id: str) -> s
         return f"/health could not be asked ({type(error).__name__})"
     if status != 200:
         return f"/health answered {status}"
-    return _wrong_body(body, release_id)
+    return wrong_body(body, release_id)
 
 
-async def _bounded(content: aiohttp.StreamReader) -> bytes:
+async def bounded_body(content: aiohttp.StreamReader) -> bytes:
+    """Read a health report; raises ValueError when it is longer than 64 KiB."""
     body = b""
     while chunk := await content.read(_BODY_BYTES):
         body += chunk
@@ -71,7 +72,8 @@ async def _bounded(content: aiohttp.StreamReader) -> bytes:
     return body
 
 
-def _wrong_body(body: bytes, release_id: str) -> str | None:
+def wrong_body(body: bytes, release_id: str) -> str | None:
+    """Return in words why this is not the health report of that release, None if it is."""
     try:
         report = json.loads(body)
     except ValueError:
