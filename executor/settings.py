@@ -272,11 +272,22 @@ def known_keys() -> Iterator[str]:
 def _secrets(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     credentials = Path(env["CREDENTIALS_DIRECTORY"]) if env.get("CREDENTIALS_DIRECTORY") else None
     for name in SECRET_NAMES:
-        stored = credentials / name if credentials else None
-        if stored is not None and stored.is_file():
-            yield name, stored.read_text(encoding="utf-8").strip()
-        elif env.get(name):
-            yield name, env[name]
+        stored = _credential(credentials / name) if credentials else None
+        value = env.get(name, "") if stored is None else stored
+        if value or stored is not None:
+            yield name, value
+
+
+def _credential(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The credential {path} cannot be read: {error}.",
+            hint="See LoadCredential in the unit; the service's user must be able to read it.",
+        ) from error
 
 
 def _state_dir(settings: Settings, path: Path | None, env: Mapping[str, str]) -> Path:

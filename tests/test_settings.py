@@ -78,6 +78,12 @@ def test_a_credential_file_beats_the_environment_and_is_not_shown(tmp_path):
     assert "from-credentials" not in repr(secrets)
 
 
+def test_a_credential_that_cannot_be_read_is_a_configuration_error_that_names_it(tmp_path):
+    (tmp_path / "REGISTRY_TOKEN").mkdir()
+    with pytest.raises(ConfigurationError, match="REGISTRY_TOKEN cannot be read"):
+        load(write(tmp_path, ""), {"CREDENTIALS_DIRECTORY": str(tmp_path), "REGISTRY_TOKEN": "x"})
+
+
 @pytest.mark.parametrize(
     ("table", "env", "expected"),
     [
