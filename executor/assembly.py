@@ -17,7 +17,7 @@ from executor.adapters.fp_tools import FpTools
 from executor.adapters.git import Git
 from executor.adapters.registry import CoreRegistry, Registry
 from executor.adapters.registry_cache import RegistryCache
-from executor.checks.verifier import Verifier
+from executor.checks.at_first_use import VerifierAtFirstUse
 from executor.domain.build import Build
 from executor.domain.estimate import DEFAULT_SECONDS, Estimator
 from executor.domain.retry import RetryPolicy
@@ -144,7 +144,7 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
         token = configuration.secrets.get("REGISTRY_TOKEN") or None
         mark = f"executor-{settings.server.droplet_id}"
         registry = CoreRegistry(session, settings.registry.url, token, executor=mark)
-    verifier = Verifier(sandbox=sandbox, venvs=venvs, places=places, limits=limits)
+    verifier = VerifierAtFirstUse(sandbox=sandbox, venvs=venvs, places=places, limits=limits)
     return Outside(places, sandbox, verifier, target, registry)
 
 
