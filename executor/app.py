@@ -13,16 +13,14 @@ import time
 from pathlib import Path
 from types import FrameType
 
-import structlog
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
-from executor import __version__
+from executor import __version__, logs  # logs first: with it, structlog comes without rich
 from executor.assembly import Daemon, assembled
 from executor.engine.requests import SubmitRequest
 from executor.errors import ExecutorError, Unavailable
-from executor.logs import Redactor, configure
 from executor.sd_notify import Notifier
 from executor.settings import Configuration, ConfigurationError, load
 from executor.state_lock import StateHeld, StateLock, StateNotWritable
@@ -30,9 +28,9 @@ from executor.store.database import Database
 from executor.store.migrate import NewerSchema
 from executor.web.api import Api, Dependency
 from executor.web.app import create_app
-from executor.web.listener import CheckedConnection
+from executor.web.listener import CheckedConnection, FrameConnection
 
-log = structlog.get_logger(__name__)
+log = logs.get_logger(__name__)
 OK, PORT_TAKEN, NOT_WRITABLE, HELD, BAD_CONFIGURATION = 0, 69, 73, 75, 78
 _GRACE_SECONDS = 4
 _STATUS_SECONDS = 10.0
@@ -68,7 +66,7 @@ def serve(config: Path | None = None, host: str | None = None, port: int | None 
         environ["FPAI_SERVER__PORT"] = str(port)
     try:
         configuration = load(config, environ)
-        redactor = configure((*configuration.secrets.values.values(), configuration.settings.server.token))
+        redactor = logs.configure((*configuration.secrets.values.values(), configuration.settings.server.token))
         with StateLock(configuration.state_dir, configuration.base_url):
             listener = _listen(configuration)
             return _run(configuration, redactor, listener)
@@ -96,7 +94,7 @@ def _listen(configuration: Configuration) -> socket.socket:
     return listener
 
 
-def _run(configuration: Configuration, redactor: Redactor, listener: socket.socket) -> int:
+def _run(configuration: Configuration, redactor: logs.Redactor, listener: socket.socket) -> int:
     # uvicorn raises the signal again once it has shut down; a drained daemon exits with 0 instead.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ignore)
@@ -104,7 +102,7 @@ def _run(configuration: Configuration, redactor: Redactor, listener: socket.sock
         return runner.run(_serve(configuration, redactor, listener))
 
 
-async def _serve(configuration: Configuration, redactor: Redactor, listener: socket.socket) -> int:
+async def _serve(configuration: Configuration, redactor: logs.Redactor, listener: socket.socket) -> int:
     notifier = Notifier(os.environ)
     async with assembled(configuration, redactor.text) as daemon:
         api = _api(configuration, daemon)
@@ -161,7 +159,8 @@ def _server_config(app: Starlette) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=CheckedConnection,
-        ws="websockets-sansio",
+        ws=FrameConnection,
+        ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
         lifespan="off",

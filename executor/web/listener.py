@@ -52,7 +52,9 @@ class FrameConnection(WebSocketsSansIOProtocol):
 
     def write_frame(self, frame: bytes) -> bool:
         """Write a framed message at once; False when the connection is not open or its reader is slow."""
-        if not self.handshake_complete or self.close_sent or self.disconnected or not self.writable.is_set():
+        if not self.handshake_complete or self.close_sent or self.transport.is_closing():
+            return False
+        if not self.writable.is_set():
             return False
         self.transport.write(frame)
         return True
