@@ -66,7 +66,9 @@ def serve(config: Path | None = None, host: str | None = None, port: int | None 
         environ["FPAI_SERVER__PORT"] = str(port)
     try:
         configuration = load(config, environ)
-        redactor = logs.configure((*configuration.secrets.values.values(), configuration.settings.server.token))
+        redactor = logs.configure(
+            (*configuration.secrets.values.values(), configuration.settings.server.token)
+        )
         with StateLock(configuration.state_dir, configuration.base_url):
             listener = _listen(configuration)
             return _run(configuration, redactor, listener)

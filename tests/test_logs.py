@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import subprocess
+import sys
 from urllib.parse import quote
 
 import pytest
@@ -67,3 +69,9 @@ def test_under_the_journal_each_line_has_its_priority(monkeypatch):
     configure(stream=out)
     structlog.get_logger().warning("disk_full")
     assert out.getvalue().startswith("<4>{")
+
+
+def test_the_daemon_logs_without_rich() -> None:
+    script = "import sys, executor.app, structlog; print('rich' in sys.modules); import rich.console"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False"]

@@ -31,9 +31,9 @@ class VerifierAtFirstUse:
     ) -> VerifierReport:
         """See Verifier.verify."""
         # In a thread, for other builds and watchers go on meanwhile.
-        verifier = self._verifier or await asyncio.to_thread(self._loaded)
-        self._verifier = verifier
-        return await verifier.verify(source=source, commit=commit, identity=identity, notify=notify)
+        if self._verifier is None:
+            self._verifier = await asyncio.to_thread(self._loaded)
+        return await self._verifier.verify(source=source, commit=commit, identity=identity, notify=notify)
 
     def _loaded(self) -> Verifier:
         from executor.checks.verifier import Verifier  # noqa: PLC0415 - what this class puts off

@@ -18,6 +18,11 @@ def main() -> None:
         # Scripts and editors ask for it often: answered before typer, and with it pydantic, are loaded.
         print(f"fpai {__version__}")
         return
+    if sys.argv[1:] == ["serve"]:
+        # The daemon's start, and a process that lasts: nothing of the command line stays in it.
+        from executor.app import serve  # noqa: PLC0415 - the whole daemon
+
+        sys.exit(serve())
     from executor.cli.verbs import make_app  # noqa: PLC0415
 
     try:
