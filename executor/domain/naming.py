@@ -102,8 +102,10 @@ def _before_form_noun(tokens: list[str]) -> list[str]:
     for at, token in enumerate(tokens):
         if token in LINKS:
             return []
-        if token in FORM_NOUNS:
-            return [word for word in tokens[:at] if word not in _EMPTY]
+        if token in FORM_NOUNS and (named := [word for word in tokens[:at] if word not in _EMPTY]):
+            return named
+        if token == FALLBACK_NAME and at and tokens[at - 1] in FORM_NOUNS:
+            return tokens[at - 1 : at]  # "Tools Droplet": before this word any word is a name
     return []
 
 

@@ -26,6 +26,8 @@ from executor.errors import Invalid
         ("Build Coordinator Droplet to automate Sacred Loop Step 3", "coordinator"),
         ("Build Analytics Engine for tracking droplet metrics", "analytics"),
         ("FPAI, build the Coordinator Droplet to automate Step 3", "coordinator"),
+        ("Build a Tools Droplet that stores tools with name and kind", "tools"),
+        ("Build a web service API that stores films", "film"),
         ("FPAI, build me a droplet that does X", "x"),
         ("create a service that stores books", "book"),
         ("stores books with title, author and year", "book"),
