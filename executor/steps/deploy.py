@@ -11,7 +11,7 @@ from executor.adapters.git import Git
 from executor.domain.build import BUILD_STEP, Build
 from executor.domain.outcome import Done, Outcome, Repair
 from executor.domain.step import StepContext
-from executor.errors import ReleaseAtFault
+from executor.errors import Conflict, ReleaseAtFault
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
 from executor.steps.shared import RELEASED, repository_of
@@ -40,6 +40,7 @@ class DeployStep:
         release_id = release_id_of(build)
         before = await self.droplets.live(build.droplet_id)
         earlier = before if before is not None and before.id != release_id else None
+        _refuse_moved_base(build, before)
         if build.facts.get("deploying") != release_id:
             facts = {"deploying": release_id, "earlier_release": earlier.id if earlier else None}
             await context.record("release_starting", f"Release {release_id} is being started.", facts)
@@ -129,6 +130,20 @@ class DeployStep:
         log = "\n".join(error.log.splitlines()[-_FEEDBACK_LINES:])
         await context.record("release_refused", f"{error.message} {runs}", {"deploying": None})
         return Repair(f"{error.message} {runs}", f"{error.message}\n{log}", BUILD_STEP)
+
+
+def _refuse_moved_base(build: Build, live: ReleaseRow | None) -> None:
+    """A build replaces the release it was made from; another one's resources would be lost, or come back."""
+    base, now = build.facts.get("base_commit"), live.commit_hash if live else None
+    if base == now or (live is not None and live.build_id == build.id):
+        return
+    serves = f"release {live.id} serves now" if live else "that release was withdrawn meanwhile"
+    raise Conflict(
+        f"This build was made from {f'commit {base[:10]}' if base else 'nothing'}, and {serves};"
+        " nothing was deployed.",
+        hint=f"`fpai retry {build.id} --from 1` builds it on what serves now.",
+        code="BASE_MOVED",
+    )
 
 
 def release_id_of(build: Build) -> str:

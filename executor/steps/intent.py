@@ -48,8 +48,12 @@ class IntentStep:
             return build.droplet_id
         entries = await self.registry.known()
         foreign = [e for e in entries if not e.ours]
-        holder = next((e for e in foreign if e.id == build.droplet_id and e.name != build.droplet_name), None)
+        ours = await self.droplets.names()
+        moved = next((i for i, name in ours.items() if name == build.droplet_name), build.droplet_id)
         namesake = next((e for e in foreign if e.name == build.droplet_name), None)
+        if moved != build.droplet_id and namesake is None and all(e.id != moved for e in foreign):
+            return moved  # before a kill, or by an earlier build of this droplet
+        holder = next((e for e in foreign if e.id == build.droplet_id and e.name != build.droplet_name), None)
         if namesake is not None or (holder is not None and not build.chosen_id):
             taken = namesake or holder
             raise Conflict(
@@ -60,7 +64,6 @@ class IntentStep:
             )
         if holder is None:
             return build.droplet_id
-        ours = [int(d["id"]) for d in await self.droplets.all()]
         free = next_droplet_id([*ours, *(e.id for e in entries), self.own_id])
         await self.droplets.move(build.droplet_name, free, context.now())
         context.log(f"Droplet {build.droplet_id} is {holder.name} in the registry; this one becomes {free}.")

@@ -35,7 +35,8 @@ class RegisterStep:
             registered = await registry.register(entry)
             return {"id": registered.id}
 
-        await context.effect(f"register/{build.facts['release']}/{url}", probe=probe, act=act)
+        # The attempt is part of the key: what a withdrawal took back has to be told anew.
+        await context.effect(f"register/{build.facts['release']}/{build.attempt}/{url}", probe=probe, act=act)
         return Done(
             f"Registered as droplet {build.droplet_id}, also in the core Registry.", {"registered": True}
         )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from executor.adapters.git import Git
 from executor.adapters.registry import Registry, RegistryEntry
+from executor.domain.build import Build
 from executor.domain.outcome import Done, Outcome
 from executor.domain.step import StepContext
-from executor.errors import ExecutorError
+from executor.errors import Conflict, ExecutorError, Transient
 from executor.sandbox.places import Places
 from executor.steps.deploy import release_of
 from executor.steps.shared import RELEASED, repository_of
@@ -35,16 +36,11 @@ class WithdrawRelease:
         """Put the newest earlier release back if there is one, then stop this build's."""
         build = context.build
         release_id = str(build.facts["deploying"])
-        live = await self.droplets.live(build.droplet_id)
-        back: ReleaseRow | None = None
-        if live is not None and live.id == release_id:
-            context.progress("putting the earlier release back")
-            back = await self._put_back(context, release_id)
-            await self._tell_registry(context, back)
-        if live is not None and live.id != release_id:
-            back = live
+        back = await self._serving(context)
+        await self._tell_registry(context, back)
+        # Marked before it is stopped: what is still live by the book, but dead, would be started again.
+        await self.droplets.withdraw(build.droplet_id, build.id, context.now())
         await self._stop(context, release_id)
-        await self.droplets.withdraw(build.droplet_id, release_id, context.now())
         serves = (
             f"Release {back.id} serves at {back.url}." if back else "No release of this droplet runs now."
         )
@@ -52,14 +48,28 @@ class WithdrawRelease:
             f"Release {release_id} is withdrawn. {serves}", {"deployment_url": back.url if back else None}
         )
 
-    async def _put_back(self, context: StepContext, release_id: str) -> ReleaseRow | None:
+    async def _serving(self, context: StepContext) -> ReleaseRow | None:
+        """The release of another build that serves from now on, None if there is none."""
         build = context.build
-        for row in await self.droplets.releases(build.droplet_id):
-            if row.id == release_id or row.state == "withdrawn":
+        live = await self.droplets.live(build.droplet_id)
+        if live is not None and live.build_id != build.id:
+            return live
+        releases = await self.droplets.releases(build.droplet_id)
+        if all(row.build_id != build.id for row in releases):
+            return None  # it was never switched to
+        context.progress("putting the earlier release back")
+        return await self._put_back(context, releases)
+
+    async def _put_back(self, context: StepContext, releases: Sequence[ReleaseRow]) -> ReleaseRow | None:
+        build = context.build
+        for row in releases:
+            if row.build_id == build.id or row.state == "withdrawn":
                 continue
             try:
                 running = await self._revived(row, build.droplet_name)
-            except ExecutorError as error:
+            except Transient:
+                raise
+            except (ExecutorError, OSError) as error:
                 context.log(f"Release {row.id} cannot serve again: {error}", "error")
                 continue
             live = switched(row, running, context.now())
@@ -75,21 +85,30 @@ class WithdrawRelease:
         return running
 
     async def _stop(self, context: StepContext, release_id: str) -> None:
-        row = await self.droplets.release(release_id)
-        if row is not None:
-            await self.target.stop(row.handle)
-        elif found := await self.target.find(release_of(context.build, Path(), self.release_env)):
+        """Stop every release of this build, also one that was started and never switched to."""
+        build = context.build
+        started = replace(release_of(build, Path(), self.release_env), id=release_id)
+        if found := await self.target.find(started):
             await self.target.stop(found.handle)
+        for row in await self.droplets.releases(build.droplet_id):
+            if row.build_id == build.id:
+                await self.target.stop(row.handle)
         context.log(f"Release {release_id} is stopped.")
 
     async def _tell_registry(self, context: StepContext, back: ReleaseRow | None) -> None:
         build = context.build
         if self.registry is None or not build.facts.get("registered"):
             return
+        try:
+            await self._tell(self.registry, build, back)
+        except Conflict as error:
+            context.log(f"The core Registry's entry is not ours any more and stays: {error}", "warning")
+
+    async def _tell(self, registry: Registry, build: Build, back: ReleaseRow | None) -> None:
         if back is None:
-            await self.registry.deregister(build.droplet_id, build.droplet_name)
+            await registry.deregister(build.droplet_id, build.droplet_name)
             return
-        await self.registry.register(
+        await registry.register(
             RegistryEntry(
                 id=build.droplet_id,
                 name=build.droplet_name,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from executor.errors import Transient
 from executor.store.database import Database
 
 _RELEASE = (
@@ -81,32 +82,33 @@ class Droplets:
 
         await self._database.write(write)
 
-    async def withdraw(self, droplet_id: int, release_id: str, now: float) -> None:
-        """Mark a release withdrawn; the droplet has no live release unless another is switched in."""
+    async def withdraw(self, droplet_id: int, build_id: str, now: float) -> None:
+        """Mark a build's releases withdrawn; the droplet has no live one unless another is switched in."""
 
         def write(c: sqlite3.Connection) -> None:
             c.execute(
-                "UPDATE releases SET state = 'withdrawn', updated_at = ? WHERE id = ?", (now, release_id)
+                "UPDATE releases SET state = 'withdrawn', updated_at = ?"
+                " WHERE droplet_id = ? AND build_id = ?",
+                (now, droplet_id, build_id),
             )
             c.execute(
                 "UPDATE droplets SET release_id = NULL, url = NULL, updated_at = ?"
-                " WHERE id = ? AND release_id = ?",
-                (now, droplet_id, release_id),
+                " WHERE id = ? AND release_id IN (SELECT id FROM releases WHERE build_id = ?)",
+                (now, droplet_id, build_id),
             )
 
         await self._database.write(write)
 
     async def move(self, name: str, new_id: int, now: float) -> None:
-        """Give a droplet that has no release yet another id (step 1, when the registry holds the old one)."""
-        await self._database.write(
-            lambda c: (
-                c.execute(
-                    "UPDATE droplets SET id = ?, updated_at = ? WHERE name = ? AND release_id IS NULL",
-                    (new_id, now, name),
-                )
-                and None
-            )
-        )
+        """Give a droplet that has no release yet another id (step 1, when the registry holds the old one).
+
+        Raises Transient when a submit has taken that id in this very moment.
+        """
+        sql = "UPDATE droplets SET id = ?, updated_at = ? WHERE name = ? AND release_id IS NULL"
+        try:
+            await self._database.write(lambda c: c.execute(sql, (new_id, now, name)) and None)
+        except sqlite3.IntegrityError as error:
+            raise Transient(f"Droplet number {new_id} was taken meanwhile; another is chosen.") from error
 
     async def live(self, droplet_id: int) -> ReleaseRow | None:
         """The droplet's live release, if any."""
@@ -121,6 +123,11 @@ class Droplets:
     async def releases(self, droplet_id: int) -> list[ReleaseRow]:
         """Every release of a droplet, newest first."""
         return await self._releases("droplet_id = ?", (droplet_id,))
+
+    async def names(self) -> dict[int, str]:
+        """The name of every droplet by its id."""
+        found = await self._database.fetch("SELECT id, name FROM droplets")
+        return {int(row["id"]): str(row["name"]) for row in found}
 
     async def all(self) -> list[dict[str, Any]]:
         """Every droplet with its releases, as `GET /executor/droplets` answers."""

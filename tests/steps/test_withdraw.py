@@ -1,0 +1,58 @@
+"""Taking a release back: what serves then, and what the registry is told, whatever goes wrong meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+
+from executor.domain.build import State
+
+
+async def test_a_rollback_puts_the_release_before_back_and_a_second_one_leaves_nothing(house):
+    first, second = await house.made(), await house.made()
+    assert list(house.target.running) == [second.facts["release"]]
+    await house.commands.rollback(second.id)
+    back = await house.until(second.id, State.ROLLED_BACK)
+    assert list(house.target.running) == [first.facts["release"]]
+    assert back.facts["deployment_url"] == house.target.running[first.facts["release"]]
+    await house.commands.rollback(first.id)
+    await house.until(first.id, State.ROLLED_BACK)
+    assert house.target.running == {}
+    assert await house.store.droplets.live(first.droplet_id) is None
+
+
+async def test_a_rollback_of_a_superseded_build_leaves_the_release_that_serves_alone(house):
+    first, second = await house.made(), await house.made()
+    await house.commands.rollback(first.id)
+    await house.until(first.id, State.ROLLED_BACK)
+    assert list(house.target.running) == [second.facts["release"]]
+    await house.commands.rollback(second.id)
+    await house.until(second.id, State.ROLLED_BACK)
+    assert house.target.running == {}, "a withdrawn release came back"
+
+
+async def test_an_earlier_release_whose_files_are_gone_does_not_keep_a_rollback_from_ending(house):
+    first, second = await house.made(), await house.made()
+    shutil.rmtree(house.target.places.release(first.droplet_name, first.facts["release"]))
+    await house.commands.rollback(second.id)
+    back = await house.until(second.id, State.ROLLED_BACK)
+    assert house.target.running == {}
+    assert back.facts["deployment_url"] is None
+    lines = [line["text"] for line in await house.store.log_lines.page(second.id)]
+    assert any("cannot serve again" in line for line in lines)
+
+
+async def test_a_registry_that_fails_once_during_a_rollback_hears_of_it_in_the_end(registered, registry):
+    first, second = await registered.made(), await registered.made()
+    registry.fail(1)
+    await registered.commands.rollback(second.id)
+    await registered.until(second.id, State.ROLLED_BACK)
+    url = registered.target.running[first.facts["release"]]
+    assert registry.droplets[first.droplet_id]["endpoint"] == url
+
+
+async def test_a_registry_entry_that_somebody_else_took_over_is_left_to_them(registered, registry):
+    build = await registered.made()
+    registry.add(build.droplet_id, "stranger")
+    await registered.commands.rollback(build.id)
+    await registered.until(build.id, State.ROLLED_BACK)
+    assert registry.droplets[build.droplet_id]["name"] == "stranger"
