@@ -18,9 +18,9 @@ _SHOWN = 50
 """The small side has exactly what one page and one replay show, so that both sides answer the same."""
 
 
-def measure(quick: bool, builds: int = 10_000) -> list[Figure]:
+def measure(quick: bool, builds: int = 0) -> list[Figure]:
     """Start-up and the three reads, the two daemons in turn."""
-    rounds = 3 if quick else 7
+    rounds, builds = (2, builds or 2_000) if quick else (7, builds or 10_000)
     with ExitStack() as stack:
         sides = [stack.enter_context(_side(number)) for number in (_SHOWN, builds)]
         starts = [[start(daemon) for daemon, _ in sides]]

@@ -22,7 +22,7 @@ _EXTRA_MS = 100.0
 def measure(quick: bool) -> list[Figure]:
     """Walled and bare in turn."""
     with place() as state_dir:
-        return run(_measure(state_dir, rounds=3 if quick else 7))
+        return run(_measure(state_dir, rounds=1 if quick else 7))
 
 
 async def _measure(state_dir: Path, rounds: int) -> list[Figure]:
