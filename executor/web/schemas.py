@@ -43,7 +43,8 @@ Dollars = Annotated[float, Field(strict=True, gt=0, le=_HIGHEST_BUDGET, allow_in
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # defer_build: what a start would spend on models (0.1 s), their first use spends.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class SubmitBody(_Body):
@@ -120,7 +121,7 @@ class EmptyBody(_Body):
 class MessageBody(BaseModel):
     """POST /message in the contract's variants A and B, and wrapped in an envelope (ecosystem.md, 1.1)."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     message_type: Literal[
         "task_assignment", "status_update", "query", "status", "event", "command", "response", "heartbeat"
