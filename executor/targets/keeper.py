@@ -65,11 +65,13 @@ class ReleaseKeeper:
                 await self.look()
             except ExecutorError as error:
                 log.warning("keeper_failed", reason=error.message)
+            except Exception:  # one odd release must not end the care for all others
+                log.exception("keeper_failed")
             await asyncio.sleep(self._interval)
 
     async def look(self) -> None:
         """Look once at every live release."""
-        names = {int(d["id"]): str(d["name"]) for d in await self._droplets.all()}
+        names = await self._droplets.names()
         live = await self._droplets.live_releases()
         for gone in set(self.health) - {row.id for row in live}:
             del self.health[gone]
@@ -85,14 +87,24 @@ class ReleaseKeeper:
                 return
             # Up but elsewhere: whoever started it was killed, or gave up waiting, before noting so.
             log.info("release_restarting", release=row.id, droplet=name, up=found is not None)
+            if not await self._is_live(row):
+                return
             running = await self._target.start(release)
             await self._target.prove(running, release)
-        except ExecutorError as error:
+        except (ExecutorError, OSError) as error:
             log.error("release_down", release=row.id, reason=str(error))
             return
         moved = replace(row, url=running.url, handle=running.handle, updated_at=self._clock())
         await self._droplets.relocate(moved)
+        if not await self._is_live(row):
+            # Superseded or withdrawn while it started: whoever did that found nothing to stop.
+            await self._target.stop(running.handle)
+            return
         log.info("release_restarted", release=row.id, url=running.url)
+
+    async def _is_live(self, row: ReleaseRow) -> bool:
+        current = await self._droplets.release(row.id)
+        return current is not None and current.state == "live"
 
     async def _probe(self, row: ReleaseRow) -> str:
         current = await self._droplets.release(row.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -39,6 +39,7 @@ class MemoryTarget:
         self.running: dict[str, str] = {}
         self.unfit: set[str] = set()
         self.started: list[str] = []
+        self.while_starting: Callable[[str], Awaitable[object]] | None = None
 
     async def find(self, release: Release) -> Running | None:
         url = self.running.get(release.id)
@@ -48,6 +49,8 @@ class MemoryTarget:
         if found := await self.find(release):
             return found
         release.requirements.read_text()
+        if self.while_starting is not None:
+            await self.while_starting(release.id)
         kept = self.places.release(release.droplet_name, release.id) / "source"
         if not kept.is_dir():
             await asyncio.to_thread(shutil.copytree, release.source, kept)

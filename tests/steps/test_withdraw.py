@@ -56,3 +56,41 @@ async def test_a_registry_entry_that_somebody_else_took_over_is_left_to_them(reg
     await registered.commands.rollback(build.id)
     await registered.until(build.id, State.ROLLED_BACK)
     assert registry.droplets[build.droplet_id]["name"] == "stranger"
+
+
+async def test_a_release_withdrawn_while_the_keeper_starts_it_again_does_not_stay_up(house):
+    build = await house.made()
+    house.target.running.clear()  # a reboot
+
+    async def meanwhile(release_id: str) -> None:
+        house.target.while_starting = None
+        await house.commands.rollback(build.id)
+        await house.until(build.id, State.ROLLED_BACK)
+
+    house.target.while_starting = meanwhile
+    await house.daemon.keeper.look()
+    assert house.target.started == [build.facts["release"]] * 2
+    assert house.target.running == {}
+
+
+async def test_a_release_superseded_while_the_keeper_starts_it_again_does_not_stay_up(house):
+    first = await house.made()
+    house.target.running.clear()
+    made = []
+
+    async def meanwhile(release_id: str) -> None:
+        house.target.while_starting = None
+        made.append(await house.made())
+
+    house.target.while_starting = meanwhile
+    await house.daemon.keeper.look()
+    assert house.target.started.count(first.facts["release"]) == 2
+    assert list(house.target.running) == [made[0].facts["release"]]
+
+
+async def test_the_keeper_goes_on_looking_after_a_release_whose_files_it_cannot_read(house):
+    build, other = await house.made(), await house.made(intent="Build a Ledger Droplet for payments")
+    shutil.rmtree(house.target.places.release(build.droplet_name, build.facts["release"]))
+    house.target.running.clear()
+    await house.daemon.keeper.look()
+    assert list(house.target.running) == [other.facts["release"]]
