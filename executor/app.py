@@ -108,7 +108,7 @@ async def _serve(configuration: Configuration, redactor: logs.Redactor, listener
     notifier = Notifier(os.environ)
     async with assembled(configuration, redactor.text) as daemon:
         api = _api(configuration, daemon)
-        server = _Server(_server_config(create_app(api)), daemon, api)
+        server = _Server(server_config(create_app(api)), daemon, api)
         ticker = asyncio.create_task(_tell_systemd(notifier, daemon))
         log.info(
             "ready",
@@ -157,7 +157,8 @@ def _dependencies(configuration: Configuration, daemon: Daemon) -> tuple[Depende
     return tuple(found)
 
 
-def _server_config(app: Starlette) -> uvicorn.Config:
+def server_config(app: Starlette) -> uvicorn.Config:
+    """How uvicorn serves the daemon; the bench serves its own worlds in the same way."""
     return uvicorn.Config(
         app,
         http=CheckedConnection,

@@ -41,7 +41,7 @@ def measure(quick: bool) -> list[Figure]:
 def serving() -> Iterator[RealDaemon]:
     """A daemon of its own with its home on the disk, not yet started; ended and cleaned up."""
     with place() as home:
-        daemon = RealDaemon(home, **environment())
+        daemon = RealDaemon(home, FPAI, **environment())
         try:
             yield daemon
         finally:

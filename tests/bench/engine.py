@@ -115,7 +115,7 @@ def _commits(done: Path, batch: int) -> list[tuple[list[tuple[object, ...]], ...
         connection.execute("SELECT build_id, step, attempt, ended, at, seconds FROM step_runs ORDER BY id")
     )
     connection.close()
-    commits = []
+    commits: list[tuple[list[tuple[object, ...]], ...]] = []
     for start in range(0, len(builds), batch):
         together = builds[start : start + batch]
         for step in range(1, STEPS + 1):

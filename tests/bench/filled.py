@@ -13,7 +13,7 @@ from executor.store import builds as rows
 from executor.store.store import DATABASE_NAME, Store
 from tests.bench.harness import run
 
-_RELEASED = {
+_RELEASED: dict[str, object] = {
     "deployment_url": "http://127.0.0.1:18500",
     "release": "r1",
     "version": "0.1.0",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from statistics import median
 
-from tests.acceptance.daemon import RealDaemon
+from tests.acceptance.daemon import FPAI, RealDaemon
 from tests.bench.daemon import start
 from tests.bench.filled import remember
 from tests.bench.harness import environment, place, run
@@ -37,7 +37,7 @@ def measure(quick: bool, builds: int = 0) -> list[Figure]:
 @contextmanager
 def _side(builds: int) -> Iterator[tuple[RealDaemon, list[str]]]:
     with place() as home:
-        daemon = RealDaemon(home, **environment())
+        daemon = RealDaemon(home, FPAI, **environment())
         daemon.state_dir.mkdir(mode=0o700)
         ids = remember(daemon.state_dir, builds, _EVENTS_EACH)
         try:

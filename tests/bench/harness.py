@@ -131,6 +131,7 @@ class Child:
     """A module of ours run as a program; it answers with one JSON document a line on stdout."""
 
     def __init__(self, module: str, *words: object, python: Path | str = sys.executable) -> None:
+        self._module = module
         argv = [str(python), "-m", module, *map(str, words)]
         self.process = subprocess.Popen(
             argv,
@@ -152,7 +153,7 @@ class Child:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise ChildProcessError(f"{self.process.args} ended with {self.process.wait()}.")
+            raise ChildProcessError(f"{self._module} ended with {self.process.wait()}.")
         found: dict[str, Any] = json.loads(line)
         return found
 

@@ -15,9 +15,11 @@ from pathlib import Path
 import aiohttp
 import uvicorn
 import uvloop
+from starlette.applications import Starlette
 
 from executor import __version__
 from executor.adapters.registry import KnownDroplet, Registered, RegistryEntry
+from executor.app import server_config
 from executor.assembly import Daemon, Outside, assembled
 from executor.domain.droplet import DropletIdentity
 from executor.domain.findings import VerifierReport
@@ -30,7 +32,6 @@ from executor.steps.verify import Notify
 from executor.targets.process import ProcessTarget
 from executor.web.api import Api
 from executor.web.app import create_app
-from executor.web.listener import CheckedConnection
 from tests.bench.harness import many_files, prove_durable, quiet
 
 
@@ -116,19 +117,11 @@ def _api(configuration: Configuration, daemon: Daemon) -> Api:
     )
 
 
-def served_config(app: object, port: int) -> uvicorn.Config:
+def served_config(app: Starlette, port: int) -> uvicorn.Config:
     """uvicorn as the daemon sets it up."""
-    return uvicorn.Config(
-        app,  # type: ignore[arg-type]
-        port=port,
-        http=CheckedConnection,
-        ws="websockets-sansio",
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        backlog=2048,
-    )
+    config = server_config(app)
+    config.port = port
+    return config
 
 
 if __name__ == "__main__":

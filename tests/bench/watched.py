@@ -64,7 +64,7 @@ async def ours(state_dir: Path, port: int) -> None:
     """The real store, engine, bus and web application."""
     async with running_world(state_dir) as world:
         teller = _Teller()
-        world.steps[1] = teller
+        world.steps[1] = teller  # type: ignore[assignment]
         build = await world.submit()
         await asyncio.sleep(0.2)  # its first step has begun, and that event is behind us
         api = Api(
@@ -77,7 +77,7 @@ async def ours(state_dir: Path, port: int) -> None:
         while not server.started:
             await asyncio.sleep(0.01)
         print(json.dumps({"path": f"/executor/builds/{build.id}/stream?after=1000"}), flush=True)
-        world.scheduler = _Stamping(world)
+        world.scheduler = _Stamping(world)  # type: ignore[assignment]
         async for _ in await _lines():
             teller.told.put_nowait(None)
         serving.cancel()
