@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -94,6 +95,7 @@ class Intake:
             {"step": n, "name": name, "expected_seconds": round(self._live.estimator.expected(n), 1)}
             for n, name in enumerate(STEP_NAMES, 1)
         ]
+        spec = await asyncio.to_thread(self._preview, request.intent, identity)
         return {
             "build_id": build_id_for(chosen, day, numbers[-1]),
             "droplet_id": chosen.id,
@@ -102,7 +104,7 @@ class Intake:
             "estimated_seconds": round(sum(float(str(s["expected_seconds"])) for s in steps), 1),
             "estimated_cost_usd": 0.0,
             "warnings": list(chosen.warnings),
-            **self._preview(request.intent, identity),
+            **spec,
         }
 
     def _decide(self, request: SubmitRequest, view: View, now: float) -> tuple[Build, tuple[Event, ...], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +47,8 @@ class SpecStep:
             feedback=await context.feedback(),
             draft=draft,
         )
-        spec = write_spec(request)
-        score = score_spec(spec)
+        # A long intent takes longer to read than the event loop may stand still.
+        spec, score = await asyncio.to_thread(_written, request)
         refuse_weak(score, self.min_score)
         resources = read_resources(spec)
         names = ", ".join(r.plural for r in resources) or "none"
@@ -79,6 +80,11 @@ class SpecStep:
         return read_resources(await self.git.show(repository, str(base), SPEC_FILE))
 
 
+def _written(request: SpecRequest) -> tuple[str, SpecScore]:
+    spec = write_spec(request)
+    return spec, score_spec(spec)
+
+
 def refuse_weak(score: SpecScore, min_score: float) -> None:
     """Raise Permanent for a SPEC that has errors or fewer points than asked for."""
     if score.valid and score.overall >= min_score:
@@ -93,6 +99,5 @@ def refuse_weak(score: SpecScore, min_score: float) -> None:
 
 def preview(intent: str, identity: DropletIdentity) -> dict[str, Any]:
     """The SPEC and its score for a dry run; nothing is stored."""
-    spec = write_spec(SpecRequest(identity=identity, intent=intent))
-    score = score_spec(spec)
+    spec, score = _written(SpecRequest(identity=identity, intent=intent))
     return {"spec": spec, "spec_score": score.overall, "spec_points": asdict(score)}
