@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import to_json
 
 from executor.domain.build import ApprovalMode, Build, CompletedStep, State
 from executor.domain.events import Event
@@ -24,7 +26,13 @@ _MOVING = (
 )  # fmt: skip
 _COLUMNS = ", ".join(_FIXED + _MOVING)
 _INSERT = f"INSERT INTO builds ({_COLUMNS}) VALUES ({', '.join('?' * len(_FIXED + _MOVING))})"  # noqa: S608
-_UPDATE = f"UPDATE builds SET {', '.join(f'{name} = ?' for name in _MOVING)} WHERE id = ? AND version = ?"  # noqa: S608
+_INDEXED = ("state", "droplet_id")
+_UNINDEXED = tuple(name for name in _MOVING if name not in _INDEXED)
+_MOVE = f"UPDATE builds SET {', '.join(f'{name} = ?' for name in _MOVING)} WHERE id = ? AND version = ?"  # noqa: S608
+_STAY = (
+    f"UPDATE builds SET {', '.join(f'{name} = ?' for name in _UNINDEXED)}"  # noqa: S608
+    " WHERE id = ? AND version = ? AND state = ? AND droplet_id = ?"
+)
 SELECT = f"SELECT {_COLUMNS} FROM builds"  # noqa: S608
 _EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _RUN = "INSERT INTO step_runs (build_id, step, attempt, ended, at, seconds) VALUES (?, ?, ?, ?, ?, ?)"
@@ -79,8 +87,7 @@ def insert(connection: sqlite3.Connection, build: Build, events: Sequence[Event]
 def apply(connection: sqlite3.Connection, checkpoint: Checkpoint) -> None:
     """Write one checkpoint. Raises StaleView when the row is not at the version it was made from."""
     build = checkpoint.build
-    done = connection.execute(_UPDATE, (*_moving(build), build.id, build.version - 1))
-    if done.rowcount != 1:
+    if not _update(connection, build):
         raise StaleView(f"Build {build.id} has moved on; this change was made from an older view of it.")
     for event in checkpoint.events:
         connection.execute(_EVENT, _event_row(event))
@@ -97,6 +104,14 @@ def apply(connection: sqlite3.Connection, checkpoint: Checkpoint) -> None:
             " VALUES (?, ?, ?, ?, ?, ?)",
             (build.id, said.gate_id, said.checkpoint, said.decision, said.feedback, build.updated_at),
         )
+
+
+def _update(connection: sqlite3.Connection, build: Build) -> bool:
+    """SQLite rewrites an index's entry whenever its column is set, so most checkpoints do not set one."""
+    moving, key = _moving(build), (build.id, build.version - 1)
+    staying = [value for name, value in zip(_MOVING, moving, strict=True) if name not in _INDEXED]
+    stays = connection.execute(_STAY, (*staying, *key, build.state, build.droplet_id))
+    return stays.rowcount == 1 or connection.execute(_MOVE, (*moving, *key)).rowcount == 1
 
 
 def from_row(row: sqlite3.Row) -> Build:
@@ -133,10 +148,5 @@ def _event_row(event: Event) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
-
-
 def _json(value: object) -> str | None:
-    if value is None:
-        return None
-    return _encode(dict(value) if isinstance(value, Mapping) else value)
+    return None if value is None else to_json(value, fallback=dict).decode()
