@@ -72,7 +72,10 @@ class Commands:
                 )
             chosen = _checked_answers(build.hold["questions"], answers)
             now = self._live.now()
-            saying = Saying("", "input", "answer", json.dumps(chosen, ensure_ascii=False))
+            # To go on is no advice to whoever builds; the event keeps that it was said.
+            advice = {name: said for name, said in chosen.items() if name != "go_on"}
+            feedback = json.dumps(advice, ensure_ascii=False) if advice else ""
+            saying = Saying("", "input", "answer", feedback)
             event = NewEvent("input_received", "A person answered.", {"answers": chosen})
             model = BuildModel(build)
             if chosen.get("go_on") == "stop":

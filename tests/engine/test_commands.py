@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from executor.domain.build import State
-from executor.domain.outcome import Done
+from executor.domain.outcome import Ask, Done
 from executor.engine.requests import SubmitRequest
 from executor.errors import Conflict, Permanent
 from tests.engine.conftest import World
@@ -174,3 +174,25 @@ async def test_a_submit_that_comes_twice_at_once_with_one_key_is_one_build(world
     replies = await asyncio.gather(*(world.commands.submit(asked) for _ in range(20)))
     assert len({reply.build.id for reply in replies}) == 1
     assert sum(not reply.replayed for reply in replies) == 1
+
+
+async def test_to_go_on_is_no_feedback_for_the_steps_and_an_answer_in_words_is(world):
+    heard: list[tuple[str, ...]] = []
+
+    async def ask(context):
+        heard.append(await context.feedback())
+        if len(heard) > 2:
+            return Done("Written.")
+        questions = ({"id": "go_on", "question": "Go on?"}, {"id": "colour", "question": "Which?"})
+        return Ask("One thing is open.", questions[len(heard) - 1 : len(heard)])
+
+    world.steps[2].script = ask
+    build = await world.submit()
+    await world.until(build.id, State.WAITING_INPUT)
+    await world.commands.answer(build.id, {"go_on": "retry"})
+    while len(heard) < 2:
+        await asyncio.sleep(0)
+    await world.until(build.id, State.WAITING_INPUT)
+    await world.commands.answer(build.id, {"colour": "blue"})
+    await world.until(build.id, State.COMPLETE)
+    assert heard == [(), (), ('{"colour": "blue"}',)]
