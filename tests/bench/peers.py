@@ -17,7 +17,7 @@ _PACKAGES = (
     "langgraph-checkpoint-sqlite==3.1.2",
     "pysqlite3-binary==0.5.4.post2",
 )
-_SIDES = {
+PEERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "LangGraph, sync": ("tests.bench.peer_langgraph", ()),
     "DBOS, WAL": ("tests.bench.peer_dbos", ("0",)),
     "DBOS, WAL, pool 1": ("tests.bench.peer_dbos", ("1",)),
@@ -41,18 +41,15 @@ def installed() -> bool:
     return True
 
 
-def peers_steps(size: int) -> dict[str, list[float]]:
-    """Durable steps a second of each peer with so many workflows of eight trivial steps in flight."""
-    if not installed():
-        return {}
-    found: dict[str, list[float]] = {}
-    for name, (module, words) in _SIDES.items():
-        with place() as state_dir, child(module, state_dir, size, *words, python=_PYTHON) as peer:
-            try:
-                found[name] = [float(peer.answer()["steps_per_second"])]
-            except ChildProcessError as error:
-                print(f"{name} is left out: {error}")
-    return found
+def peer_steps(name: str, size: int) -> float | None:
+    """Durable steps a second of one peer with so many workflows of eight trivial steps in flight."""
+    module, words = PEERS[name]
+    with place() as state_dir, child(module, state_dir, size, *words, python=_PYTHON) as peer:
+        try:
+            return float(peer.answer()["steps_per_second"])
+        except ChildProcessError as error:
+            print(f"{name} is left out: {error}")
+            return None
 
 
 def langgraph_waiting(state_dir: Path, size: int) -> Child:

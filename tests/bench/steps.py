@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 
 from tests.bench.engine import STEPS, Walk, commit_seconds, walk_once
 from tests.bench.harness import quiet
-from tests.bench.peers import peers_steps
+from tests.bench.peers import PEERS, installed, peer_steps
 from tests.bench.results import Figure, at_least, at_most
 
 SIZES = (1, 100, 1000)
@@ -25,33 +26,41 @@ def measure(quick: bool, sizes: tuple[int, ...] = SIZES) -> list[Figure]:
 
 def _rate(size: int, rounds: int, with_peers: bool) -> list[Figure]:
     builds = size if size > 1 else _ONE_AFTER_ANOTHER
-    walks: list[float] = []
-    floors: list[float] = []
-    peers: dict[str, list[float]] = {}
-    for _ in range(rounds):
+    walks, ratios = list[float](), list[float]()
+
+    def walk() -> float:
         walked, raw = walk_once(builds, size)
-        walks.append(walked.seconds)
-        floors.append(raw)
-    if with_peers:
-        peers = peers_steps(size)
-    ours, floor = (builds * STEPS / median(seconds) for seconds in (walks, floors))
-    name = f"durable steps/s, {size} in flight"
-    figures = [Figure(name, ours, "/s", f"sqlite3 alone, same rows: {floor:,.0f}/s", ours / floor)]
-    return figures + _against_peers(name, size, ours, {peer: median(rates) for peer, rates in peers.items()})
+        walks.append(builds * STEPS / walked.seconds)
+        ratios.append(raw / walked.seconds)
+        return walks[-1]
+
+    peers: dict[str, tuple[float, float]] = {}
+    for name in PEERS if with_peers and installed() else ():
+        before = walk()
+        rate = peer_steps(name, size)
+        if rate is not None:
+            peers[name] = rate, (before + walk()) / 2 / rate
+    while len(walks) < rounds:
+        walk()
+    ours, ratio = median(walks), median(ratios)
+    floor = f"sqlite3 alone, same rows: {ours / ratio:,.0f}/s"
+    title = f"durable steps/s, {size} in flight"
+    return [Figure(title, ours, "/s", floor, ratio), *_against_peers(title, size, ours, peers)]
 
 
-def _against_peers(name: str, size: int, ours: float, peers: dict[str, float]) -> list[Figure]:
-    if not peers:
-        return []
-    best = max(peers, key=lambda peer: peers[peer])
+def _against_peers(title: str, size: int, ours: float, peers: dict[str, tuple[float, float]]) -> list[Figure]:
+    """`peers` are (steps a second, how many times as fast we were just before and after)."""
     figures = [
-        Figure(f"{peer}: steps/s, {size} in flight", rate, "/s", "ours", rate / ours)
-        for peer, rate in peers.items()
+        Figure(f"{name}: steps/s, {size} in flight", rate, "/s", "ours, before and after", 1 / times)
+        for name, (rate, times) in peers.items()
     ]
-    against = f"best peer, {best}: {peers[best]:,.0f}/s"
-    if size == 1:
-        return [*figures, Figure(name, ours, "/s", against, ours / peers[best])]
-    return [*figures, at_least(name, ours, "/s", against, ours / peers[best], 15)]
+    if peers:
+        best = min(peers, key=lambda name: peers[name][1])
+        rate, times = peers[best]
+        against = f"best peer, {best}: {rate:,.0f}/s"
+        compared = at_least(title, ours, "/s", against, times, 15)
+        figures.append(compared if size > 1 else replace(compared, target="", met=None))
+    return figures
 
 
 def _latency() -> Figure:
