@@ -36,7 +36,7 @@ async def _measure(state_dir: Path, rounds: int) -> list[Figure]:
     extra = 1e3 * median(w - b for w, b in zip(walled, bare, strict=True))
     in_walls, without = median(walled) * 1e3, median(bare) * 1e3
     target = f"<= +{_EXTRA_MS:g} ms"
-    against = f"bare: {without:.0f} ms, so +{extra:.0f} ms"
+    against = f"bare: {without:.0f} ms, so {extra:+.0f} ms"
     return [
         Figure("tests in walls", in_walls, "ms", against, in_walls / without, target, met=extra <= _EXTRA_MS),
         Figure(f"walls around nothing ({one.sandbox.kind})", median(empty) * 1e3, "ms"),
