@@ -15,8 +15,12 @@ ROOT = Path(__file__).parents[2]
 
 def test_the_wheel_in_an_empty_folder_runs_a_scaffold_build(tmp_path):
     source = tmp_path / "source"
-    keep = shutil.ignore_patterns(".git", ".venv", ".executor", ".bench", "__pycache__", ".*_cache", "tests")
-    shutil.copytree(ROOT, source, ignore=keep)
+    source.mkdir()
+    caches = shutil.ignore_patterns("__pycache__")
+    for name in ("executor", "config"):
+        shutil.copytree(ROOT / name, source / name, ignore=caches)
+    for name in ("executor.toml", "pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, source)
     pip = [sys.executable, "-m", "pip"]
     build = [
         *pip,
