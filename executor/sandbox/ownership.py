@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -50,12 +51,19 @@ def _give_one(name: str, uid: int, seen: os.stat_result, here: int | None, path:
 
 
 def _open_and_retry(act: Callable[..., object], path: str, failure: object) -> None:
+    """Whatever is in the way is opened and removed; another remover may be at work on the same tree."""
     where = Path(path)
-    if not os.path.lexists(where):
-        return
-    where.parent.chmod(0o700)
-    if where.is_dir() and not where.is_symlink():
-        where.chmod(0o700)
-        shutil.rmtree(where)
-    else:
-        where.unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        where.parent.chmod(0o700)
+        if where.is_dir() and not where.is_symlink():
+            where.chmod(0o700)
+            shutil.rmtree(where, onerror=_unless_gone)
+        else:
+            where.unlink(missing_ok=True)
+
+
+def _unless_gone(
+    act: Callable[..., object], path: str, failure: tuple[object, BaseException, object]
+) -> None:
+    if os.path.lexists(path):
+        raise failure[1]

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -50,6 +51,7 @@ class VenvCache:
         self._environ = dict(os.environ if environ is None else environ)
         self._building: dict[Path, asyncio.Task[None]] = {}
         self._interpreter: Interpreter | None = None
+        self._asking = asyncio.Lock()
 
     async def get(self, requirements: Path) -> Path:
         """Return the venv of this requirements file, to be bound read-only; callers at once share one build.
@@ -71,9 +73,10 @@ class VenvCache:
         return place
 
     async def _python(self) -> Interpreter:
-        if self._interpreter is None:
-            self._interpreter = await shared_interpreter()
-            await asyncio.to_thread(_sweep, self._places.venvs)
+        async with self._asking:  # two first builds at once would sweep the same leftovers
+            if self._interpreter is None:
+                self._interpreter = await shared_interpreter()
+                await asyncio.to_thread(_sweep, self._places.venvs)
         return self._interpreter
 
     async def _build(self, text: str, python: Interpreter, place: Path) -> None:
@@ -132,10 +135,11 @@ def resolver_environment(environ: Mapping[str, str], home: Path) -> dict[str, st
 
 
 def _sweep(venvs: Path) -> None:
-    """Remove what killed daemons had begun."""
+    """Remove what killed daemons had begun; where an orphaned resolver still writes, the next start does."""
     for left in venvs.glob(f"{_BUILDING}*"):
         if not Path("/proc", left.name.removeprefix(_BUILDING).split("-")[0]).exists():
-            remove_tree_now(left)
+            with suppress(OSError):
+                remove_tree_now(left)
 
 
 def _settle(venv: Path, place: Path) -> None:

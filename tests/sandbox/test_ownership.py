@@ -1,9 +1,10 @@
 """Handing trees over and taking them back."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from executor.sandbox.ownership import hand_over, remove_tree, take_back
+from executor.sandbox.ownership import hand_over, remove_tree, remove_tree_now, take_back
 
 
 async def test_a_tree_is_given_and_taken_back_and_links_are_never_followed(tmp_path):
@@ -36,3 +37,15 @@ async def test_removing_what_is_gone_is_not_an_error(tmp_path):
     await remove_tree(tmp_path / "never")
     await remove_tree(tmp_path / "never")
     assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_one_tree_may_be_removed_by_several_at_once(tmp_path):
+    """Two builds sweep what a killed daemon had begun; each has to find the other's work done."""
+    for turn in range(15):
+        tree = tmp_path / f"tree{turn}"
+        for n in range(60):
+            (tree / f"d{n % 6}" / f"e{n}").mkdir(parents=True)
+            (tree / f"d{n % 6}" / f"e{n}" / "file").write_text("x")
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(remove_tree_now, [tree] * 4))
+        assert not tree.exists()
