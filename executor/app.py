@@ -103,8 +103,8 @@ def _run(configuration: Configuration, redactor: logs.Redactor, listener: socket
     # uvicorn raises the signal again once it has shut down; a drained daemon exits with 0 instead.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ignore)
-    # A thousand builds in flight are long-lived objects: collected at the default threshold they cost a quarter
-    # of the CPU, and nearly none of them is garbage.
+    # Builds in flight are long-lived: collecting at the default threshold costs a quarter of the CPU with a
+    # thousand of them, and finds next to no garbage.
     gc.set_threshold(20_000, 20, 50)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_serve(configuration, redactor, listener))
