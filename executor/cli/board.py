@@ -13,6 +13,7 @@ from rich.text import Text
 
 from executor.cli import exits, words
 from executor.cli.advice import next_commands
+from executor.domain.build import STEP_NAMES
 
 _BAR, _TIME = 16, 7
 _MOVING = frozenset({"in_progress", "started"})
@@ -58,7 +59,7 @@ def _steps(document: Mapping[str, Any], moving: bool) -> Table:
     table.add_column(width=_BAR, no_wrap=True)
     table.add_column(justify="right", no_wrap=True, min_width=_TIME)
     table.add_column()
-    for number, name in enumerate(words.STEP_NAMES, 1):
+    for number, name in enumerate(STEP_NAMES, 1):
         label = f"{number} {name}"
         if number == current and document.get("status") != "complete":
             # While a release is withdrawn the daemon names that instead of one of the eight.

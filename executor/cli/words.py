@@ -7,16 +7,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-STEP_NAMES = (
-    "Intent",
-    "SPEC Generation",
-    "Coordinator Package",
-    "Apprentice Build",
-    "Verifier",
-    "Deployer",
-    "Registry Update",
-    "Report",
-)
 # colour, mark, words: never colour alone
 STATES = {
     "started": ("cyan", "●", "started"),
