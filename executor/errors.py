@@ -52,6 +52,18 @@ class Permanent(ExecutorError):
     code = "STEP_FAILED"
 
 
+class ContextExceeded(Permanent):
+    """A conversation no longer fits the model's window; it goes on in a fresh one with a summary."""
+
+    code = "CONTEXT_EXCEEDED"
+
+
+class BudgetSpent(ExecutorError):
+    """A limit that a person set is reached: dollars, tokens or turns. A person may raise it."""
+
+    code = "BUDGET_SPENT"
+
+
 class Conflict(ExecutorError):
     """The world is not as the caller believed: stale gate, foreign droplet, wrong state (HTTP 409)."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 from executor.errors import ExecutorError
@@ -88,15 +88,49 @@ class Builds(_Table):
     approval_mode: Literal["auto", "checkpoints", "final"] = "auto"
     max_concurrent: int = Field(default=4, ge=1, le=1000)
     max_queued: int = Field(default=1000, ge=1)
+    max_iterations: int = Field(default=10, ge=1)
     deadline: Duration = 7200.0
+    budget_usd: float = Field(default=0, ge=0)
+    budget_tokens: int = Field(default=0, ge=0)
     progress_interval: Duration = 10.0
 
 
-class Model(_Table):
-    """`[model]`: who writes the code, and how long to wait for a service that is down."""
+class Price(_Table):
+    """`[model.prices.NAME]`: dollars for a million tokens; a prompt past `long_prompt` tokens costs the other."""
 
-    provider: Literal["auto", "scaffold"] = "auto"
+    input: float = Field(ge=0)
+    output: float = Field(ge=0)
+    long_prompt: int = Field(default=0, ge=0)
+    long_input: float = Field(default=0, ge=0)
+    long_output: float = Field(default=0, ge=0)
+
+
+_PRICES = {
+    "claude-sonnet-5-5": Price(input=2, output=10),
+    "claude-opus-5-5": Price(input=4, output=20),
+    "claude-haiku-5-5": Price(input=0.1, output=0.5, long_prompt=100_000, long_input=0.5, long_output=2.5),
+    "claude-fable-5-1": Price(input=10, output=50),
+}
+
+
+class Model(_Table):
+    """`[model]`: who writes the code, what it costs, and how long to wait for a service that is down."""
+
+    provider: Literal["auto", "anthropic", "scaffold"] = "auto"
+    model: str = "claude-sonnet-5-5"
+    stronger_model: str = ""
+    base_url: str = ""
+    effort: Literal["", "low", "medium", "high", "xhigh", "max"] = ""
+    max_tokens: int = Field(default=32_000, ge=1024)
+    max_turns: int = Field(default=200, ge=1)
+    timeout: Duration = 900.0
     patience: Duration = 43200.0
+    prices: Mapping[str, Price] = _PRICES
+
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _added(cls, given: object) -> object:
+        return {**_PRICES, **given} if isinstance(given, Mapping) else given
 
 
 class Spec(_Table):
@@ -104,6 +138,21 @@ class Spec(_Table):
 
     fp_tools: str = ""
     min_score: float = Field(default=80, ge=0, le=100)
+    verifier_url: str = ""
+
+
+class VerifierTable(_Table):
+    """`[verifier]`: the ecosystem's Verifier as a second opinion."""
+
+    url: str = ""
+
+
+class Github(_Table):
+    """`[github]`: where droplets' repositories are pushed; the token is the secret GITHUB_TOKEN."""
+
+    owner: str = ""
+    private: bool = True
+    api_url: str = "https://api.github.com"
 
 
 class SandboxTable(_Table):
@@ -113,6 +162,7 @@ class SandboxTable(_Table):
     memory: Size = 1 << 30
     pids: int = Field(default=64, ge=8)
     timeout: Duration = 300.0
+    packages: tuple[str, ...] = ()
 
 
 class Deploy(_Table):
@@ -147,7 +197,9 @@ class Settings(_Table):
     builds: Builds = Builds()
     model: Model = Model()
     spec: Spec = Spec()
+    verifier: VerifierTable = VerifierTable()
     sandbox: SandboxTable = SandboxTable()
+    github: Github = Github()
     deploy: Deploy = Deploy()
     registry: RegistryTable = RegistryTable()
 
@@ -176,6 +228,14 @@ class Configuration:
     state_dir: Path
 
     @property
+    def has_model(self) -> bool:
+        """True if a model writes the code: by name, or because there is a key or an endpoint for one."""
+        model = self.settings.model
+        if model.provider == "auto":
+            return bool(model.base_url or self.secrets.get("ANTHROPIC_API_KEY"))
+        return model.provider == "anthropic"
+
+    @property
     def base_url(self) -> str:
         """The address that replies name: public_url, else the one that the daemon listens on."""
         server = self.settings.server
@@ -193,6 +253,14 @@ def load(config: Path | None = None, environ: Mapping[str, str] | None = None) -
     except ValidationError as error:
         raise ConfigurationError(_explain(error), hint=f"Edit {path or 'the FPAI_* variables'}.") from error
     secrets = Secrets({**dict(_secrets(env))})
+    if not settings.model.base_url and env.get("ANTHROPIC_BASE_URL"):
+        model = settings.model.model_copy(update={"base_url": env["ANTHROPIC_BASE_URL"]})
+        settings = settings.model_copy(update={"model": model})
+    if settings.builds.budget_usd and settings.model.model not in settings.model.prices:
+        raise ConfigurationError(
+            f"builds.budget_usd is set, and the price of {settings.model.model} is not known.",
+            hint=f"Add [model.prices.{settings.model.model}] with input and output, or set no budget.",
+        )
     if settings.server.host not in _LOOPBACK and not settings.server.token:
         raise ConfigurationError(
             f"server.host is {settings.server.host}, which others can reach, and server.token is empty.",

@@ -20,7 +20,7 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 def test_the_example_documents_every_key_with_its_default():
-    uncommented = re.sub(r"^# (?=\w+ = )", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+    uncommented = re.sub(r"^# (?=\w+ = |\[)", "", EXAMPLE.read_text(), flags=re.MULTILINE)
     documented = tomllib.loads(uncommented)
     keys = {f"{table}.{key}" for table, entries in documented.items() for key in entries}
     assert keys == {key for key in known_keys() if "." in key}

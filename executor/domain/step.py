@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from executor.domain.build import Build
-from executor.domain.outcome import Outcome
+from executor.domain.outcome import Artifact, Outcome
 
 Probe = Callable[[], Awaitable[Mapping[str, Any] | None]]
 Act = Callable[[], Awaitable[Mapping[str, Any]]]
+Also = Callable[[Any], object]
+"""Further rows for a checkpoint: called with the database's connection inside its transaction."""
 
 
 class StepContext(Protocol):
@@ -32,8 +34,22 @@ class StepContext(Protocol):
         """Add lines to the build's log; they are written within a second, in order."""
         ...
 
-    async def record(self, event_type: str, message: str, facts: Mapping[str, Any] | None = None) -> None:
-        """Write an event (and facts) in a checkpoint of its own before going on."""
+    async def record(
+        self,
+        event_type: str,
+        message: str,
+        facts: Mapping[str, Any] | None = None,
+        *,
+        data: Mapping[str, Any] | None = None,
+        also: Also | None = None,
+        artifacts: tuple[Artifact, ...] = (),
+        progressed: bool = False,
+    ) -> None:
+        """Write an event (and facts, artifacts, rows by `also`) in a checkpoint of its own before going on.
+
+        `data` is what the event carries, by default the facts. `progressed` ends the count of retries: what
+        was waited for has answered.
+        """
         ...
 
     async def effect(self, key: str, *, probe: Probe, act: Act) -> Mapping[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 from executor.domain.build import Build
 from executor.domain.events import NewEvent
 from executor.domain.lifecycle import Trigger
-from executor.domain.step import Act, Probe
+from executor.domain.outcome import Artifact
+from executor.domain.step import Act, Also, Probe
 from executor.engine.live import Live, LiveView
 from executor.engine.machine import BuildModel, Change, Lifecycle
 from executor.store.store import Store
@@ -48,10 +49,23 @@ class Context:
             build.id, step=build.step, attempt=build.attempt, level=level, text=text, now=self.now()
         )
 
-    async def record(self, event_type: str, message: str, facts: Mapping[str, Any] | None = None) -> None:
+    async def record(
+        self,
+        event_type: str,
+        message: str,
+        facts: Mapping[str, Any] | None = None,
+        *,
+        data: Mapping[str, Any] | None = None,
+        also: Also | None = None,
+        artifacts: tuple[Artifact, ...] = (),
+        progressed: bool = False,
+    ) -> None:
         """Write an event and facts in a checkpoint of their own."""
-        merged = {**self.build.facts, **(facts or {})}
-        change = Change({"facts": merged}, (NewEvent(event_type, message, dict(facts or {})),))
+        updates: dict[str, Any] = {"facts": {**self.build.facts, **(facts or {})}}
+        if progressed:
+            updates |= {"retries": 0, "retrying_since": None}
+        event = NewEvent(event_type, message, dict((facts if data is None else data) or {}))
+        change = Change(updates, (event,), artifacts, also=also)
         await self._lifecycle.fire(self._model, Trigger.AMEND, change)
 
     async def effect(self, key: str, *, probe: Probe, act: Act) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ The checkpoint is written in `before_state_change`: if it fails, the state stays
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -17,6 +18,7 @@ from executor.domain.estimate import Estimator
 from executor.domain.events import Event, NewEvent
 from executor.domain.lifecycle import TRANSITIONS, Trigger
 from executor.domain.outcome import Artifact
+from executor.domain.step import Also
 from executor.engine.bus import Bus
 from executor.errors import Conflict
 from executor.store.builds import Checkpoint, Saying, StepRun
@@ -34,15 +36,20 @@ class Change:
     artifacts: tuple[Artifact, ...] = ()
     run: StepRun | None = None
     saying: Saying | None = None
+    also: Also | None = None
 
 
 class BuildModel:
-    """One build as transitions sees it: a state and the predicates that guards name."""
+    """One build as transitions sees it: a state and the predicates that guards name.
 
-    __slots__ = ("build", "state")
+    `turnstile` lets one trigger through at a time: a person's amendment may come while the owner checkpoints.
+    """
+
+    __slots__ = ("build", "state", "turnstile")
 
     def __init__(self, build: Build) -> None:
         self.build = build
+        self.turnstile = asyncio.Lock()
         self.state: str = build.state.value
 
     def has_next_step(self, _: EventData) -> bool:
@@ -131,7 +138,8 @@ class Lifecycle:
         """
         # The event is triggered by name: add_model would hang a bound method per trigger on every model.
         try:
-            moved = await self._machine.events[trigger.value].trigger(model, change=change)
+            async with model.turnstile:
+                moved = await self._machine.events[trigger.value].trigger(model, change=change)
         except MachineError:
             moved = False
         if not moved:
@@ -185,6 +193,6 @@ class Lifecycle:
             self._bus.publish(events)
 
         await self._builds.checkpoint(
-            Checkpoint(after, events, change.artifacts, change.run, change.saying), committed
+            Checkpoint(after, events, change.artifacts, change.run, change.saying, change.also), committed
         )
         model.build = after

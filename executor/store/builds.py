@@ -13,6 +13,7 @@ from pydantic_core import to_json
 from executor.domain.build import ApprovalMode, Build, CompletedStep, State
 from executor.domain.events import Event
 from executor.domain.outcome import Artifact
+from executor.domain.step import Also
 from executor.errors import StaleView
 
 _FIXED = (
@@ -72,6 +73,7 @@ class Checkpoint:
     artifacts: tuple[Artifact, ...] = ()
     run: StepRun | None = None
     saying: Saying | None = None
+    also: Also | None = None
 
 
 def insert(connection: sqlite3.Connection, build: Build, events: Sequence[Event]) -> None:
@@ -104,6 +106,8 @@ def apply(connection: sqlite3.Connection, checkpoint: Checkpoint) -> None:
             " VALUES (?, ?, ?, ?, ?, ?)",
             (build.id, said.gate_id, said.checkpoint, said.decision, said.feedback, build.updated_at),
         )
+    if checkpoint.also is not None:
+        checkpoint.also(connection)
 
 
 def _update(connection: sqlite3.Connection, build: Build) -> bool:
