@@ -15,6 +15,7 @@ from executor.store.effects import Effects
 from executor.store.log_lines import LogLines
 from executor.store.repository import Builds
 from executor.store.submissions import Submissions
+from executor.store.turns import Turns
 
 log = structlog.get_logger(__name__)
 DATABASE_NAME = "executor.db"
@@ -30,6 +31,7 @@ class Store:
     log_lines: LogLines
     droplets: Droplets
     submissions: Submissions
+    turns: Turns
 
     @classmethod
     async def open(cls, state_dir: Path, redact: Callable[[str], str] = str) -> Store:
@@ -42,6 +44,7 @@ class Store:
             LogLines(database, redact),
             Droplets(database),
             Submissions(database),
+            Turns(database),
         )
 
     async def close(self) -> None:
