@@ -29,7 +29,11 @@ class SealedRun:
 
     def count(self, outcome: str) -> int:
         """How many tests came out so."""
-        return sum(1 for how in self.outcomes.values() if how == outcome)
+        return len(self.named(outcome))
+
+    def named(self, outcome: str) -> tuple[str, ...]:
+        """The node ids of the tests that came out so, in the order of the run."""
+        return tuple(name for name, how in self.outcomes.items() if how == outcome)
 
     def wrote(self, path: Path) -> bool:
         """True if the file is, byte for byte, what lay there when the runner had finished."""

@@ -29,6 +29,7 @@ class SuiteVerdict:
     passing: int
     failing: int
     output: str
+    failing_tests: tuple[str, ...] = ()
 
 
 async def check_suite(
@@ -59,7 +60,8 @@ async def check_suite(
         findings, run = await asyncio.to_thread(_judged, scratch / "out", key, result, files)
         if "pytest_cov" in plugins:
             findings.append(await asyncio.to_thread(check_coverage, scratch / "out/coverage.json", run))
-        return SuiteVerdict((honest, *findings), run.count("passed"), run.count("failed"), result.output)
+        failed = run.named("failed")
+        return SuiteVerdict((honest, *findings), run.count("passed"), len(failed), result.output, failed)
     finally:
         await unbroken(remove_tree(scratch))
 
@@ -68,19 +70,18 @@ def _judged(
     out: Path, key: bytes, result: SandboxResult, files: tuple[SourceFile, ...]
 ) -> tuple[list[Finding], SealedRun]:
     run, report = read_sealed(out / "sealed", key), read_junit(out / "junit.xml")
-    skipped = [name for name, how in run.outcomes.items() if how == "skipped"]
     evidence = f"{run.count('passed')} passed in {result.seconds:.1f} s"
     findings = [
         judged("T1", "The tests pass", _ended(result, run, report), evidence),
         _complete(run, report, run.wrote(out / "junit.xml"), written_tests(files)),
-        judged("T3", "No test is skipped or expected to fail", skipped),
+        judged("T3", "No test is skipped or expected to fail", run.named("skipped")),
         check_substance(files),
     ]
     return findings, run
 
 
 def _ended(result: SandboxResult, run: SealedRun, report: TestCounts) -> list[str]:
-    failed = {name: how for name, how in run.outcomes.items() if how == "failed"}
+    failed = run.named("failed")
     if result.timed_out:
         return [f"the run was stopped after {result.seconds:.0f} s"]
     problems = [f"{name} failed" for name in failed or report.failures]

@@ -66,6 +66,7 @@ class Verifier:
             suite.failing,
             time.monotonic() - begun,
             {"tests": _kept(suite.output), "service": _kept(contract.output)},
+            suite.failing_tests,
         )
 
     async def _text(

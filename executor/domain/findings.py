@@ -7,6 +7,13 @@ from enum import StrEnum
 from typing import Any
 
 
+class Depth(StrEnum):
+    """How much a verification does: a round of the Apprentice is asked for often, the verdict once."""
+
+    ROUND = "round"  # every rule but the mutation spot check, which costs up to three runs of the tests
+    FULL = "full"
+
+
 class Result(StrEnum):
     """How one rule came out; `note` informs and never fails a report."""
 
@@ -27,7 +34,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class VerifierReport:
-    """Every rule's result for one commit, and the counts that the status document shows."""
+    """Every rule's result for one commit, and the counts that the status document shows.
+
+    `failing_tests` are the node ids of the tests that failed, each once, in the order of the run.
+    """
 
     commit: str
     findings: tuple[Finding, ...]
@@ -35,6 +45,7 @@ class VerifierReport:
     tests_failing: int
     seconds: float
     output: dict[str, str] = field(default_factory=dict)
+    failing_tests: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

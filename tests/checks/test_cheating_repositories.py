@@ -91,6 +91,7 @@ async def test_a_failing_test_is_named_and_counted(repository: Repository):
     assert failed(verdict) == {"T1"}
     assert (verdict.passing, verdict.failing) == (2, 1)
     assert any("test_it_adds" in finding.evidence for finding in verdict.findings)
+    assert verdict.failing_tests == ("tests/test_api.py::test_it_adds",)
 
 
 # What ends or forges the run from the application, in words that no reader of syntax trees has to know.
