@@ -219,7 +219,7 @@ def _engine(
         lifecycle=lifecycle,
         scheduler=scheduler,
         intake=intake,
-        decisions=Decisions(store, live, lifecycle, has_model=False),
+        decisions=Decisions(store, live, lifecycle, has_model=False, submit=intake.submit),
     )
     keeper = ReleaseKeeper(
         droplets=store.droplets,

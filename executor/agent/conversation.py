@@ -163,7 +163,7 @@ class Conversation:
                 log.warning("reply_waits_for_disk", reason=error.message)
                 await asyncio.sleep(_DISK_PAUSE_SECONDS)
         if _belongs(reply):
-            self._messages.append(Message("assistant", reply.content, number))
+            self._messages.append(Message("assistant", reply.content, number, reply.stop_reason))
 
     async def _record(self, number: int, lost: int, reply: ModelReply) -> None:
         build, now = self._context.build, self._context.now()
@@ -224,6 +224,7 @@ def _spent(facts: Mapping[str, Any], reply: ModelReply, usd: float | None) -> di
         "turns": facts.get("turns", 0) + 1,
         "cost_usd": facts.get("cost_usd", 0.0) + (usd or 0.0),
         "cost_known": bool(facts.get("cost_known", True)) and usd is not None,
+        "prompt_tokens": usage.prompt_tokens,
         "cache_hit_rate": round(spent["cache_read"] / prompt, 4) if prompt else 0.0,
     }
 

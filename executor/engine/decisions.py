@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from executor.domain.build import Build, State
@@ -12,20 +13,26 @@ from executor.domain.lifecycle import Trigger
 from executor.engine import changes
 from executor.engine.live import Live
 from executor.engine.machine import BuildModel, Change, Lifecycle
+from executor.engine.requests import SubmitReply, SubmitRequest
 from executor.engine.resuming import UNAPPROVED
 from executor.errors import Conflict
 from executor.store.builds import Saying
 from executor.store.store import Store
 
+Submit = Callable[[SubmitRequest], Awaitable[SubmitReply]]
+
 
 class Decisions:
     """Approve, reject and revise. A decision names the gate that its author saw; a stale one is refused."""
 
-    def __init__(self, store: Store, live: Live, lifecycle: Lifecycle, has_model: bool) -> None:
+    def __init__(
+        self, store: Store, live: Live, lifecycle: Lifecycle, *, has_model: bool, submit: Submit
+    ) -> None:
         self._store = store
         self._live = live
         self._lifecycle = lifecycle
         self._has_model = has_model
+        self._submit = submit
 
     async def decide(
         self, build: Build, checkpoint: str | None, said: Decision, feedback: str, gate_id: str | None
@@ -112,8 +119,32 @@ class Decisions:
         review |= {"decided_at": iso(self._live.now()), "feedback": feedback}
         if said is Decision.REJECT:
             return await self.withdraw(build, "Rejected at the review.", saying)
+        if said is Decision.REVISE:
+            return await self._rebuild(build, review, saying)
         event = NewEvent("review_approved", "The result is accepted.", {"feedback": feedback})
         change = Change({"review": {**review, "decision": "approved"}}, (event,), saying=saying)
+        return await self._lifecycle.fire(BuildModel(build), Trigger.REVIEW, change)
+
+    async def _rebuild(self, build: Build, review: Mapping[str, Any], saying: Saying) -> Build:
+        """A new build of this droplet with the feedback; one for each review, however often it is asked."""
+        request = SubmitRequest(
+            intent=f"{build.intent}\n\nRevision of release {build.facts.get('release')}: {saying.feedback}",
+            droplet_id=build.droplet_id,
+            droplet_name=build.droplet_name,
+            approval_mode=build.approval_mode,
+            notify_channels=build.notify_channels,
+            auto_approve=build.auto_approve,
+            budget_usd=build.budget_usd,
+            target=build.target,
+            idempotency_key=f"revise/{saying.gate_id}",
+            body_digest=hashlib.sha256(saying.feedback.encode()).hexdigest(),
+            request_id=build.request_id,
+        )
+        successor = (await self._submit(request)).build.id
+        data = {"build_id": successor, "feedback": saying.feedback}
+        event = NewEvent("revision_requested", f"Revised by {successor}.", data)
+        revised = {**review, "decision": "revised", "revision": successor}
+        change = Change({"review": revised}, (event,), saying=saying)
         return await self._lifecycle.fire(BuildModel(build), Trigger.REVIEW, change)
 
     async def withdraw(self, build: Build, why: str, saying: Saying | None) -> Build:
@@ -130,7 +161,7 @@ class Decisions:
         if not self._has_model:
             raise Conflict(
                 "A revision needs a model to understand it, and this daemon builds with the scaffold.",
-                hint="Approve, reject, or submit a new intent that says what you want.",
+                hint="Set ANTHROPIC_API_KEY or [model] base_url; or approve, reject, or submit a new intent.",
                 code="NEEDS_MODEL",
                 details={"setting": "model.provider"},
             )

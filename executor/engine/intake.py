@@ -18,7 +18,7 @@ from executor.engine.live import Live
 from executor.engine.machine import Lifecycle
 from executor.engine.requests import SubmitReply, SubmitRequest
 from executor.engine.scheduler import Scheduler
-from executor.errors import Overloaded, Unavailable
+from executor.errors import Invalid, Overloaded, Unavailable
 from executor.store.store import Store
 from executor.store.submissions import Submitted, View
 
@@ -27,7 +27,10 @@ Preview = Callable[[str, DropletIdentity], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a submit that says nothing gets, and what the daemon can do."""
+    """What a submit that says nothing gets, and what the daemon can do.
+
+    `budget_usd` is None where no limit is set; `unpriced_model` names a model whose price is not known.
+    """
 
     own_id: int
     approval_mode: str
@@ -35,6 +38,8 @@ class Defaults:
     max_queued: int
     has_model: bool
     port: int
+    budget_usd: float | None = None
+    unpriced_model: str = ""
 
 
 class Intake:
@@ -114,6 +119,7 @@ class Intake:
                 f"{view.queued} builds are waiting for a slot already; this one was not taken.",
                 hint="Ask again later, or raise [builds] max_queued.",
             )
+        self._refuse_unpriced(request)
         chosen = self._choose(request, view)
         day = datetime.fromtimestamp(now, UTC).date()
         number = view.number_for(build_id_for(chosen, day, 0)[:-3])
@@ -129,7 +135,7 @@ class Intake:
             auto_approve=request.auto_approve,
             chosen_id=chosen.chosen_id,
             notify_channels=request.notify_channels,
-            budget_usd=request.budget_usd,
+            budget_usd=request.budget_usd or self._defaults.budget_usd,
             request_id=request.request_id,
             version=1,
             last_seq=1,
@@ -146,6 +152,15 @@ class Intake:
             "warnings": list(build.warnings),
         }
         return build, events, json.dumps(reply)
+
+    def _refuse_unpriced(self, request: SubmitRequest) -> None:
+        model = self._defaults.unpriced_model
+        if request.budget_usd and model:
+            raise Invalid(
+                f"A budget in dollars cannot be kept: the price of {model} is not known.",
+                hint=f"Add [model.prices.{model}] to executor.toml, or leave budget_usd out.",
+                details={"fields": [{"loc": ["body", "budget_usd"], "msg": f"no price for {model}"}]},
+            )
 
     def _mode_for(self, request: SubmitRequest) -> str:
         return ApprovalMode.AUTO if request.auto_approve else self._defaults.approval_mode

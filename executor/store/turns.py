@@ -17,11 +17,12 @@ _CUT_OFF = "The executor stopped before the answer was complete."
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation. `turn` is set where the model wrote it."""
+    """One message of a conversation. `turn` and `stop_reason` are set where the model wrote it."""
 
     role: str
     content: tuple[Block, ...]
     turn: int | None = None
+    stop_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,14 @@ class Turns:
     async def messages(self, build_id: str, conversation: str) -> tuple[Message, ...]:
         """The history of one conversation, in order."""
         rows = await self._database.fetch(
-            "SELECT role, content, turn FROM messages WHERE build_id = ? AND conversation = ?"
-            " ORDER BY position",
+            "SELECT m.role, m.content, m.turn, t.stop_reason FROM messages m LEFT JOIN turns t"
+            " ON t.build_id = m.build_id AND t.number = m.turn"
+            " WHERE m.build_id = ? AND m.conversation = ? ORDER BY m.position",
             (build_id, conversation),
         )
-        return tuple(Message(r["role"], tuple(json.loads(r["content"])), r["turn"]) for r in rows)
+        return tuple(
+            Message(r["role"], tuple(json.loads(r["content"])), r["turn"], r["stop_reason"]) for r in rows
+        )
 
     async def calls(self, build_id: str, turn: int) -> dict[int, ToolCall]:
         """The tool calls of a turn that were started, by their position in the reply."""
@@ -70,12 +74,12 @@ class Turns:
             for r in rows
         }
 
-    async def last_snapshot(self, build_id: str) -> str | None:
-        """The commit that holds the workspace as the newest finished tool call left it."""
+    async def last_snapshot(self, build_id: str, since_turn: int) -> str | None:
+        """The commit that holds the workspace as the newest finished tool call after a turn left it."""
         rows = await self._database.fetch(
-            "SELECT snapshot FROM tool_calls WHERE build_id = ? AND snapshot IS NOT NULL"
-            " ORDER BY turn DESC, finished_at DESC, position DESC LIMIT 1",
-            (build_id,),
+            "SELECT snapshot FROM tool_calls WHERE build_id = ? AND turn > ? AND snapshot IS NOT NULL"
+            " ORDER BY turn DESC, position DESC LIMIT 1",
+            (build_id, since_turn),
         )
         return str(rows[0]["snapshot"]) if rows else None
 
@@ -90,7 +94,8 @@ class Turns:
 
         def write(connection: sqlite3.Connection) -> Opened:
             connection.execute(
-                "UPDATE turns SET state = 'lost', ended_at = ?, error = ? WHERE build_id = ? AND state = 'asked'",
+                "UPDATE turns SET state = 'lost', ended_at = ?, error = ?"
+                " WHERE build_id = ? AND state = 'asked'",
                 (now, _CUT_OFF, build_id),
             )
             counted = connection.execute(

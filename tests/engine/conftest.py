@@ -73,13 +73,14 @@ class World:
         )
         self.scheduler = Scheduler(store, runner, self.lifecycle, self.live.now, max_concurrent)
         self.defaults = Defaults(
-            own_id=12, approval_mode="auto", target="process", max_queued=50, has_model=has_model, port=8000
-        )
+            own_id=12, approval_mode="auto", target="process", max_queued=50, has_model=has_model, port=8000,
+            unpriced_model=limits.get("unpriced_model", ""),
+        )  # fmt: skip
         intake = Intake(
             store=store, bus=self.bus, live=self.live, lifecycle=self.lifecycle, scheduler=self.scheduler,
             defaults=self.defaults, registered=lambda: known, preview=_preview,
         )  # fmt: skip
-        decisions = Decisions(store, self.live, self.lifecycle, has_model)
+        decisions = Decisions(store, self.live, self.lifecycle, has_model=has_model, submit=intake.submit)
         self.commands = Commands(
             store=store, live=self.live, lifecycle=self.lifecycle, scheduler=self.scheduler,
             intake=intake, decisions=decisions,

@@ -109,6 +109,33 @@ async def test_revise_without_a_model_names_the_setting(world):
     assert refused.value.details["setting"] == "model.provider"
 
 
+async def test_revise_at_the_review_builds_the_droplet_anew_once(tmp_path):
+    async with running_world(tmp_path, has_model=True) as world:
+        build = await world.submit()
+        await world.until(build.id)
+        said = {
+            "checkpoint": "deployed",
+            "decision": "revise",
+            "feedback": "count in metres",
+            "gate_id": None,
+        }
+        for _ in range(2):
+            revised = await world.commands.approve(build.id, **said)
+        successor = await world.until(revised.review["revision"])
+        assert revised.review["decision"] == "revised"
+        assert (successor.droplet_id, successor.droplet_name) == (build.droplet_id, build.droplet_name)
+        assert successor.intent.startswith(build.intent)
+        assert "count in metres" in successor.intent
+        assert len((await world.store.builds.page()).builds) == 2
+
+
+async def test_a_budget_for_a_model_without_a_price_is_refused_rather_than_guessed(tmp_path):
+    async with running_world(tmp_path, unpriced_model="claude-unheard-of") as world:
+        with pytest.raises(Invalid, match="price of claude-unheard-of is not known"):
+            await world.submit(budget_usd=5.0)
+        assert (await world.store.builds.page()).builds == ()
+
+
 async def test_reject_at_the_review_withdraws_the_release(world):
     build = await world.submit()
     await world.until(build.id)
