@@ -73,7 +73,9 @@ class Commands:
             chosen = _checked_answers(build.hold["questions"], answers)
             now = self._live.now()
             # To go on is no advice to whoever builds; the event keeps that it was said.
-            advice = {name: said for name, said in chosen.items() if name != "go_on"}
+            advice = {
+                n: said for n, said in chosen.items() if n != "go_on" or said not in changes.GO_ON_OPTIONS
+            }
             feedback = json.dumps(advice, ensure_ascii=False) if advice else ""
             saying = Saying("", "input", "answer", feedback)
             event = NewEvent("input_received", "A person answered.", {"answers": chosen})
@@ -207,7 +209,7 @@ def _checked_answers(questions: Sequence[Mapping[str, Any]], answers: Mapping[st
         options = question.get("options")
         if value is None:
             problems.append({"loc": ["answers", name], "msg": "an answer is needed"})
-        elif options and value not in options:
+        elif options and value not in options and not question.get("free_text"):
             problems.append({"loc": ["answers", name], "msg": f"one of {', '.join(options)}"})
         else:
             chosen[name] = value

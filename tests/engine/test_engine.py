@@ -345,6 +345,20 @@ async def test_a_question_from_a_step_waits_for_its_answer(world):
     assert "blue" in (await world.until(build.id)).facts["said"][0]
 
 
+async def test_a_question_that_takes_any_text_passes_it_on_as_advice(world):
+    question = {"id": "go_on", "question": "How?", "options": ["retry", "stop"], "free_text": True}
+
+    async def ask(context):
+        said = list(await context.feedback())
+        return Done("ok", {"said": said}) if said else Ask("Stuck.", (question,))
+
+    world.steps[4].script = ask
+    build = await world.submit()
+    await world.until(build.id, State.WAITING_INPUT)
+    await world.commands.answer(build.id, {"go_on": "round half up"})
+    assert "round half up" in (await world.until(build.id)).facts["said"][0]
+
+
 async def test_two_builds_of_one_droplet_run_one_after_the_other(world):
     gate = asyncio.Event()
 
