@@ -48,11 +48,15 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Only a person can say how to go on; `questions` are {id, question, options, default}."""
+    """Only a person can say how to go on; `questions` are {id, question, options, default}.
+
+    `needs` is `budget` where a top-up alone lets the build go on.
+    """
 
     reason: str
     questions: tuple[Mapping[str, Any], ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    needs: str = ""
 
 
 Outcome = Done | Repair | Ask

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from executor.domain.build import Build
@@ -12,6 +13,15 @@ Probe = Callable[[], Awaitable[Mapping[str, Any] | None]]
 Act = Callable[[], Awaitable[Mapping[str, Any]]]
 Also = Callable[[Any], object]
 """Further rows for a checkpoint: called with the database's connection inside its transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something that a person decided or answered, or what sent the build back (`repair`)."""
+
+    checkpoint: str
+    decision: str
+    feedback: str
 
 
 class StepContext(Protocol):
@@ -62,6 +72,10 @@ class StepContext(Protocol):
 
     async def feedback(self) -> tuple[str, ...]:
         """What people and repairs have said about this build, oldest first."""
+        ...
+
+    async def sayings(self) -> tuple[Said, ...]:
+        """Every decision, answer and repair of this build, oldest first, also those without words."""
         ...
 
 

@@ -147,6 +147,7 @@ def input_asked(build: Build, outcome: Ask, now: float) -> Change:
         "reason": outcome.reason,
         "questions": [dict(q) for q in outcome.questions],
         "opened_at": iso(now),
+        "needs": outcome.needs,
     }
     updates = {
         "hold": hold,

@@ -9,7 +9,7 @@ from executor.domain.build import Build
 from executor.domain.events import NewEvent
 from executor.domain.lifecycle import Trigger
 from executor.domain.outcome import Artifact
-from executor.domain.step import Act, Also, Probe
+from executor.domain.step import Act, Also, Probe, Said
 from executor.engine.live import Live, LiveView
 from executor.engine.machine import BuildModel, Change, Lifecycle
 from executor.store.store import Store
@@ -87,3 +87,8 @@ class Context:
     async def feedback(self) -> tuple[str, ...]:
         """What people and repairs have said about this build."""
         return tuple(s.feedback for s in await self._store.builds.sayings(self.build.id) if s.feedback)
+
+    async def sayings(self) -> tuple[Said, ...]:
+        """Every decision, answer and repair of this build."""
+        rows = await self._store.builds.sayings(self.build.id)
+        return tuple(Said(row.checkpoint, row.decision, row.feedback) for row in rows)
