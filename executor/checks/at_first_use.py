@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from executor.domain.droplet import DropletIdentity
-from executor.domain.findings import VerifierReport
+from executor.domain.findings import Depth, VerifierReport
 from executor.sandbox.base import Limits, Sandbox
 from executor.sandbox.places import Places
 from executor.sandbox.venv import VenvCache
@@ -27,13 +27,21 @@ class VerifierAtFirstUse:
         self._verifier: Verifier | None = None
 
     async def verify(
-        self, *, source: Path, commit: str, identity: DropletIdentity, notify: Notify
+        self,
+        *,
+        source: Path,
+        commit: str,
+        identity: DropletIdentity,
+        notify: Notify,
+        depth: Depth = Depth.FULL,
     ) -> VerifierReport:
         """See Verifier.verify."""
         # In a thread, for other builds and watchers go on meanwhile.
         if self._verifier is None:
             self._verifier = await asyncio.to_thread(self._loaded)
-        return await self._verifier.verify(source=source, commit=commit, identity=identity, notify=notify)
+        return await self._verifier.verify(
+            source=source, commit=commit, identity=identity, notify=notify, depth=depth
+        )
 
     def _loaded(self) -> Verifier:
         from executor.checks.verifier import Verifier  # noqa: PLC0415 - what this class puts off

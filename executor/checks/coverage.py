@@ -12,6 +12,17 @@ from executor.domain.findings import Finding
 LOWEST_COVERAGE = 80.0
 
 
+def executed_lines(path: Path, run: SealedRun) -> dict[str, frozenset[int]]:
+    """The lines that ran, by file name; empty when no report says so that the runner vouches for."""
+    if not run.wrote(path):
+        return {}
+    try:
+        files = json.loads(path.read_text("utf-8"))["files"]
+        return {str(name): frozenset(map(int, file["executed_lines"])) for name, file in files.items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
 def check_coverage(path: Path, run: SealedRun) -> Finding:
     """C11 and U18: the share of app/ that ran, believed only if the runner sealed the report."""
     title = f"The tests cover at least {LOWEST_COVERAGE:.0f} % of app/"

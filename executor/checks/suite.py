@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from executor.checks.coverage import check_coverage
+from executor.checks.coverage import check_coverage, executed_lines
 from executor.checks.forgery import check_forgery
 from executor.checks.junit import TestCounts, read_junit
+from executor.checks.mutants import Executed
 from executor.checks.rules import judged
 from executor.checks.seal import SealedRun, new_key, read_sealed
 from executor.checks.sources import SourceFile
@@ -23,13 +24,20 @@ from executor.sandbox.places import Places
 
 @dataclass(frozen=True, slots=True)
 class SuiteVerdict:
-    """How the tests came out."""
+    """How the tests came out. `executed` are the lines of app/ that ran, by file; empty where unknown."""
 
     findings: tuple[Finding, ...]
     passing: int
     failing: int
     output: str
     failing_tests: tuple[str, ...] = ()
+    seconds: float = 0.0
+    executed: Executed = field(default_factory=dict)
+
+    @property
+    def is_green(self) -> bool:
+        """True when no rule of the tests failed."""
+        return all(finding.result is not Result.FAIL for finding in self.findings)
 
 
 async def check_suite(
@@ -58,10 +66,20 @@ async def check_suite(
         plugins = await asyncio.to_thread(plugins_of, venv)
         result = await sandbox.run(suite_command(scratch, venv, plugins, limits))
         findings, run = await asyncio.to_thread(_judged, scratch / "out", key, result, files)
+        covered = scratch / "out/coverage.json"
         if "pytest_cov" in plugins:
-            findings.append(await asyncio.to_thread(check_coverage, scratch / "out/coverage.json", run))
+            findings.append(await asyncio.to_thread(check_coverage, covered, run))
+        executed = await asyncio.to_thread(executed_lines, covered, run)
         failed = run.named("failed")
-        return SuiteVerdict((honest, *findings), run.count("passed"), len(failed), result.output, failed)
+        return SuiteVerdict(
+            (honest, *findings),
+            run.count("passed"),
+            len(failed),
+            result.output,
+            failed,
+            result.seconds,
+            executed,
+        )
     finally:
         await unbroken(remove_tree(scratch))
 

@@ -38,13 +38,18 @@ def lay_out(source: Path, scratch: Path, key: bytes) -> None:
     (out / "key").write_bytes(key)
 
 
-def suite_command(scratch: Path, venv: Path, plugins: frozenset[str], limits: Limits) -> SandboxCommand:
-    """The run. `-I` keeps files of the repository from standing in for modules of Python or of pytest."""
+def suite_command(
+    scratch: Path, venv: Path, plugins: frozenset[str], limits: Limits, *options: str
+) -> SandboxCommand:
+    """The run. `-I` keeps files of the repository from standing in for modules of Python or of pytest.
+
+    `options` are further ones of pytest.
+    """
     return SandboxCommand(
         argv=(
             "/venv/bin/python", "-I", "-B", "/settings/runner.py", "/out/key", "/out/sealed", "/out",
             "tests", "-c", "/settings/pytest.ini", "--rootdir", "/ws", "-o", "pythonpath=/ws", "-q",
-            "-p", "no:cacheprovider", "--junitxml", "/out/junit.xml", *_plugin_options(plugins),
+            "-p", "no:cacheprovider", "--junitxml", "/out/junit.xml", *_plugin_options(plugins), *options,
         ),
         binds=(
             Bind(scratch / "ws", "/ws", writable=True),

@@ -13,6 +13,7 @@ from typing import Any
 from executor.checks.both import both
 from executor.checks.contract import ContractVerdict, Subject, check_contract
 from executor.checks.links import check_links
+from executor.checks.mutation import Green, check_mutation
 from executor.checks.rules import judged
 from executor.checks.secrets import check_secrets
 from executor.checks.sources import SourceFile, read_sources
@@ -20,7 +21,7 @@ from executor.checks.standards import check_code, check_ruff
 from executor.checks.structure import check_structure
 from executor.checks.suite import SuiteVerdict, check_suite
 from executor.domain.droplet import DropletIdentity
-from executor.domain.findings import Finding, Result, VerifierReport
+from executor.domain.findings import Depth, Finding, Result, VerifierReport
 from executor.errors import Permanent, ReleaseAtFault
 from executor.sandbox.base import Limits, Sandbox
 from executor.sandbox.places import Places
@@ -40,10 +41,17 @@ class Verifier:
         self._limits = limits
 
     async def verify(
-        self, *, source: Path, commit: str, identity: DropletIdentity, notify: Notify
+        self,
+        *,
+        source: Path,
+        commit: str,
+        identity: DropletIdentity,
+        notify: Notify,
+        depth: Depth = Depth.FULL,
     ) -> VerifierReport:
         """Read it, give it a fresh venv, run its tests and itself in the walls, judge every rule.
 
+        `depth` ROUND leaves out the mutation spot check.
         What the droplet did wrong is a failed rule. Raises Transient or Permanent for this machine's trouble.
         """
         begun = time.monotonic()
@@ -56,12 +64,13 @@ class Verifier:
         if isinstance(venv, Finding):
             return VerifierReport(commit, (*text, venv), 0, 0, time.monotonic() - begun)
         notify("running the droplet's tests and probing its service behind the walls", {})
-        suite, contract = await both(
-            self._suite(source, files, venv, notify), self._contract(source, venv, identity)
+        (suite, spot_check), contract = await both(
+            self._tests(source, files, venv, commit=commit, depth=depth, notify=notify),
+            self._contract(source, venv, identity),
         )
         return VerifierReport(
             commit,
-            (*suite.findings, *contract.findings, *text),
+            (*suite.findings, *spot_check, *contract.findings, *text),
             suite.passing,
             suite.failing,
             time.monotonic() - begun,
@@ -87,14 +96,26 @@ class Verifier:
         except ReleaseAtFault as error:
             return judged("S12v", title, [f"{error.message} {error.log[-800:]}"])
 
-    async def _suite(
-        self, source: Path, files: tuple[SourceFile, ...], venv: Path, notify: Notify
-    ) -> SuiteVerdict:
+    async def _tests(
+        self,
+        source: Path,
+        files: tuple[SourceFile, ...],
+        venv: Path,
+        *,
+        commit: str,
+        depth: Depth,
+        notify: Notify,
+    ) -> tuple[SuiteVerdict, tuple[Finding, ...]]:
         suite = await check_suite(
             source, files, venv=venv, sandbox=self._sandbox, places=self._places, limits=self._limits
         )
         notify("judging the tests", {"tests_passing": suite.passing, "tests_failing": suite.failing})
-        return suite
+        if depth is Depth.ROUND or not suite.is_green:
+            return suite, ()
+        notify("breaking the code to see whether the tests notice", {})
+        green = Green(source, files, commit, venv, suite)
+        finding = await check_mutation(green, sandbox=self._sandbox, places=self._places, limits=self._limits)
+        return suite, (finding,)
 
     async def _contract(self, source: Path, venv: Path, identity: DropletIdentity) -> ContractVerdict:
         return await check_contract(

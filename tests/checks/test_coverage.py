@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.checks.coverage import check_coverage
+from executor.checks.coverage import check_coverage, executed_lines
 from executor.checks.seal import SealedRun
 from executor.domain.findings import Result
 
@@ -54,3 +54,17 @@ def test_a_report_that_says_nothing_of_use_fails(text: str, tmp_path: Path):
 
 def test_no_report_fails(tmp_path: Path):
     assert check_coverage(tmp_path / "coverage.json", SealedRun()).result is Result.FAIL
+
+
+def test_the_lines_that_ran_are_known_from_a_report_that_the_runner_vouches_for(tmp_path: Path):
+    path = tmp_path / "coverage.json"
+    run = sealed(path, '{"files": {"app/main.py": {"executed_lines": [1, 3]}}}')
+    assert executed_lines(path, run) == {"app/main.py": frozenset({1, 3})}
+    path.write_text('{"files": {}}')
+    assert executed_lines(path, run) == {}
+
+
+@pytest.mark.parametrize("text", [*NO_FIGURE.values(), '{"files": []}', '{"files": {"a": {}}}'])
+def test_a_report_without_lines_knows_none(text: str, tmp_path: Path):
+    path = tmp_path / "coverage.json"
+    assert executed_lines(path, sealed(path, text)) == {}

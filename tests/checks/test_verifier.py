@@ -13,7 +13,7 @@ import pytest
 
 from executor.checks.verifier import Verifier, find_ruff
 from executor.domain.droplet import DropletIdentity
-from executor.domain.findings import Finding, VerifierReport
+from executor.domain.findings import Depth, Finding, VerifierReport
 from executor.sandbox.base import Limits, Sandbox
 from executor.sandbox.ownership import remove_tree_now
 from executor.sandbox.places import Places
@@ -86,7 +86,7 @@ def test_every_rule_is_judged_once(report: VerifierReport):
     rules = [finding.rule for finding in report.findings]
     assert sorted(rules) == sorted(set(rules))
     for family in (
-        "T1 T2 T3 T4 T5 C11",
+        "T1 T2 T3 T4 T5 T6 C11",
         "U1 U3 U7 U8 U10 U17 S7 S9",
         "F1 F2 U15 U16 U19 S1 S2 S12",
         "C3 C8 C9",
@@ -139,6 +139,27 @@ async def test_a_link_ends_the_verdict_before_anything_is_read(
     report = await verifier.verify(source=tiny, commit="c", identity=identity, notify=Said())
     assert list(failed(report.findings)) == ["F2"] and len(report.findings) == 1
     assert "root:" not in json.dumps(report.as_json())
+
+
+@pytest.mark.parametrize(("depth", "expected"), [(Depth.ROUND, False), (Depth.FULL, True)])
+async def test_code_is_broken_for_the_verdict_and_not_in_each_round(
+    depth: Depth, expected: bool, verifier: Verifier, tiny: Path, identity: DropletIdentity
+):
+    (tiny / "app/main.py").write_text("def one() -> int:\n    return 1\n")
+    tests = "from app.main import one\n\n\ndef test_one():\n    assert one() == 1\n"
+    (tiny / "tests/test_api.py").write_text(tests)
+    report = await verifier.verify(source=tiny, commit="c", identity=identity, notify=Said(), depth=depth)
+    assert report.tests_passing == 1
+    assert ("T6" in [finding.rule for finding in report.findings]) is expected
+
+
+async def test_code_whose_tests_fail_is_not_broken_further(
+    verifier: Verifier, tiny: Path, identity: DropletIdentity
+):
+    (tiny / "tests/test_api.py").write_text("def test_it():\n    assert [] == 1\n")
+    report = await verifier.verify(source=tiny, commit="c", identity=identity, notify=Said())
+    assert report.failing_tests == ("tests/test_api.py::test_it",)
+    assert "T6" not in [finding.rule for finding in report.findings]
 
 
 async def test_what_a_droplet_prints_is_bounded_and_can_be_kept(
