@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,7 +81,7 @@ class MemoryTarget:
 class Satisfied:
     """A Verifier that finds nothing wrong."""
 
-    async def verify(self, *, source: Path, commit: str, identity: object, notify: object) -> VerifierReport:
+    async def verify(self, *, source: Path, commit: str, **_: object) -> VerifierReport:
         finding = Finding("T1", "The tests pass", Result.PASS, "")
         return VerifierReport(commit, (finding,), tests_passing=3, tests_failing=0, seconds=0.0)
 
@@ -119,7 +120,10 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(state_dir: Path, registry_url: str = "") -> AsyncIterator[House]:
+async def open_house(
+    state_dir: Path, registry_url: str = "", *, settings: Mapping[str, Any] | None = None, **parts: Any
+) -> AsyncIterator[House]:
+    """`parts` replace those of Outside: verifier, sandbox, venvs, model."""
     state_dir.mkdir(exist_ok=True)
     places = Places.of(state_dir, base=state_dir / "places")
     target = MemoryTarget(places)
@@ -127,10 +131,12 @@ async def open_house(state_dir: Path, registry_url: str = "") -> AsyncIterator[H
     async def outside(session) -> Outside:
         registry = CoreRegistry(session, registry_url, None) if registry_url else None
         walls = RefusingSandbox(Permanent("No sandbox is needed here."))
-        return Outside(places, walls, Satisfied(), target, registry)
+        made = {"sandbox": walls, "verifier": Satisfied(), **parts}
+        return Outside(places=places, target=target, registry=registry, **made)
 
-    settings = Settings.model_validate({"registry": {"url": registry_url}})
-    async with assembled(Configuration(settings, Secrets({}), None, state_dir), str, outside) as daemon:
+    tables = {"registry": {"url": registry_url}, **(settings or {})}
+    configuration = Configuration(Settings.model_validate(tables), Secrets({}), None, state_dir)
+    async with assembled(configuration, str, outside) as daemon:
         yield House(daemon, target)
 
 
