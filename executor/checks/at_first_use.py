@@ -19,11 +19,20 @@ if TYPE_CHECKING:
 class VerifierAtFirstUse:
     """Stands for a Verifier; takes what one takes, and verifies as one does."""
 
-    def __init__(self, *, sandbox: Sandbox, venvs: VenvCache, places: Places, limits: Limits) -> None:
+    def __init__(
+        self,
+        *,
+        sandbox: Sandbox,
+        venvs: VenvCache,
+        places: Places,
+        limits: Limits,
+        packages: frozenset[str] = frozenset(),
+    ) -> None:
         self._sandbox = sandbox
         self._venvs = venvs
         self._places = places
         self._limits = limits
+        self._packages = packages
         self._verifier: Verifier | None = None
 
     async def verify(
@@ -34,16 +43,23 @@ class VerifierAtFirstUse:
         identity: DropletIdentity,
         notify: Notify,
         depth: Depth = Depth.FULL,
+        approved: frozenset[str] = frozenset(),
     ) -> VerifierReport:
         """See Verifier.verify."""
         # In a thread, for other builds and watchers go on meanwhile.
         if self._verifier is None:
             self._verifier = await asyncio.to_thread(self._loaded)
         return await self._verifier.verify(
-            source=source, commit=commit, identity=identity, notify=notify, depth=depth
+            source=source, commit=commit, identity=identity, notify=notify, depth=depth, approved=approved
         )
 
     def _loaded(self) -> Verifier:
         from executor.checks.verifier import Verifier  # noqa: PLC0415 - what this class puts off
 
-        return Verifier(sandbox=self._sandbox, venvs=self._venvs, places=self._places, limits=self._limits)
+        return Verifier(
+            sandbox=self._sandbox,
+            venvs=self._venvs,
+            places=self._places,
+            limits=self._limits,
+            packages=self._packages,
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from executor.checks.dependencies import PIN, entries
 from executor.checks.legible import check_legible
 from executor.checks.rules import judged
 from executor.checks.sources import SourceFile
@@ -27,9 +28,6 @@ ENVIRONMENT = (
     "REGISTRY_URL", "ORCHESTRATOR_URL", "SERVICE_NAME", "SERVICE_PORT", "DROPLET_ID", "ENVIRONMENT",
     "LOG_LEVEL",
 )  # fmt: skip
-_PIN = re.compile(
-    r"^[A-Za-z0-9][A-Za-z0-9._-]*(\[[A-Za-z0-9,._ -]+\])?==[A-Za-z0-9.+!_-]+(\s*;.*)?(\s+#.*)?$"
-)
 
 
 def check_structure(
@@ -97,8 +95,7 @@ def _labels(dockerfile: str, identity: DropletIdentity) -> list[str]:
 
 
 def _unpinned(requirements: str) -> list[str]:
-    lines = [line.strip() for line in requirements.splitlines()]
-    entries = [line for line in lines if line and not line.startswith("#")]
-    if not entries:
+    lines = entries(requirements)
+    if not lines:
         return ["requirements.txt names nothing"]
-    return [f"{line!r} is not NAME==VERSION" for line in entries if not _PIN.fullmatch(line)]
+    return [f"{line!r} is not NAME==VERSION" for line in lines if not PIN.fullmatch(line)]

@@ -12,6 +12,7 @@ from typing import Any
 
 from executor.checks.both import both
 from executor.checks.contract import ContractVerdict, Subject, check_contract
+from executor.checks.dependencies import check_packages
 from executor.checks.links import check_links
 from executor.checks.mutation import Green, check_mutation
 from executor.checks.rules import judged
@@ -32,13 +33,25 @@ _KEPT_BYTES = 64 << 10
 
 
 class Verifier:
-    """Checks one clean checkout. The same commit in the same environment gets the same verdict."""
+    """Checks one clean checkout. The same commit in the same environment gets the same verdict.
 
-    def __init__(self, *, sandbox: Sandbox, venvs: VenvCache, places: Places, limits: Limits) -> None:
+    `packages` are the names that every droplet may require beside the template's.
+    """
+
+    def __init__(
+        self,
+        *,
+        sandbox: Sandbox,
+        venvs: VenvCache,
+        places: Places,
+        limits: Limits,
+        packages: frozenset[str] = frozenset(),
+    ) -> None:
         self._sandbox = sandbox
         self._venvs = venvs
         self._places = places
         self._limits = limits
+        self._packages = packages
 
     async def verify(
         self,
@@ -48,10 +61,12 @@ class Verifier:
         identity: DropletIdentity,
         notify: Notify,
         depth: Depth = Depth.FULL,
+        approved: frozenset[str] = frozenset(),
     ) -> VerifierReport:
         """Read it, give it a fresh venv, run its tests and itself in the walls, judge every rule.
 
-        `depth` ROUND leaves out the mutation spot check.
+        `depth` ROUND leaves out the mutation spot check; `approved` are packages that a person allowed this
+        droplet. Where others are required, nothing is installed and nothing runs.
         What the droplet did wrong is a failed rule. Raises Transient or Permanent for this machine's trouble.
         """
         begun = time.monotonic()
@@ -60,9 +75,12 @@ class Verifier:
         if plain.result is Result.FAIL:  # nothing else is read: a link could lead to any file of the daemon's
             return VerifierReport(commit, (plain,), 0, 0, time.monotonic() - begun)
         files = await asyncio.to_thread(read_sources, source)
-        text, venv = await both(self._text(source, files, identity), self._venv(source))
-        if isinstance(venv, Finding):
-            return VerifierReport(commit, (*text, venv), 0, 0, time.monotonic() - begun)
+        text, (required, venv) = await both(
+            self._text(source, files, identity), self._venv(source, self._packages | approved)
+        )
+        text = (*text, *required)
+        if venv is None:
+            return VerifierReport(commit, text, 0, 0, time.monotonic() - begun)
         notify("running the droplet's tests and probing its service behind the walls", {})
         (suite, spot_check), contract = await both(
             self._tests(source, files, venv, commit=commit, depth=depth, notify=notify),
@@ -86,15 +104,19 @@ class Verifier:
         )
         return (*rest, ruff)
 
-    async def _venv(self, source: Path) -> Path | Finding:
+    async def _venv(self, source: Path, packages: frozenset[str]) -> tuple[tuple[Finding, ...], Path | None]:
         title = "The requirements can be installed"
         requirements = source / "requirements.txt"
         if not requirements.is_file():
-            return judged("S12v", title, ["there is no requirements.txt"])
+            return (judged("S12v", title, ["there is no requirements.txt"]),), None
+        text = await asyncio.to_thread(requirements.read_text, "utf-8", "replace")
+        allowed = await asyncio.to_thread(check_packages, text, packages)
+        if allowed.result is Result.FAIL:
+            return (allowed,), None
         try:
-            return await self._venvs.get(requirements)
+            return (allowed,), await self._venvs.get(requirements)
         except ReleaseAtFault as error:
-            return judged("S12v", title, [f"{error.message} {error.log[-800:]}"])
+            return (allowed, judged("S12v", title, [f"{error.message} {error.log[-800:]}"])), None
 
     async def _tests(
         self,
