@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from executor.adapters.programs import run_program
+from executor.checks.exposure import check_origins, logged_secrets
 from executor.checks.rules import judged
 from executor.checks.sources import SourceFile
 from executor.domain.findings import Finding
 from executor.errors import Permanent
 
-_RULES = "E,F,W,I,UP,B,S,ANN,D1,N"
+_RULES = "E,F,W,I,UP,B,S,ANN,D1,N,BLE,DTZ"
 _IGNORED = "D105,D107,S101"
 _LONGEST_FUNCTION = 50
 _RUFF_SECONDS = 60.0
@@ -25,7 +26,7 @@ _UNFINISHED = re.compile(r"\b(TODO|FIXME)\b")
 
 
 async def check_ruff(root: Path, ruff: str) -> Finding:
-    """C3, C5 to C7: ruff over app/ with fixed rules; the repository's own settings do not count.
+    """C2, C3, C5 to C7 and part of C9: ruff over app/ with fixed rules, not with the repository's own.
 
     Raises Permanent when ruff itself cannot run.
     """
@@ -54,7 +55,11 @@ def check_code(files: tuple[SourceFile, ...]) -> tuple[Finding, ...]:
     return (
         judged("C0", "Every Python file parses", [f.name for f in python if f.tree is None]),
         judged("C8", f"Functions have at most {_LONGEST_FUNCTION} lines", [p for f in app for p in _long(f)]),
-        judged("C9", "No print, no bare except", [p for f in app for p in _careless(f)]),
+        judged(
+            "C9",
+            "No print, no bare except, no secret in a log call",
+            [p for f in app for p in (*_careless(f), *logged_secrets(f))],
+        ),
         judged("C10", "No mutable module-level state", [p for f in app for p in _module_state(f)]),
         judged(
             "C12",
@@ -67,6 +72,7 @@ def check_code(files: tuple[SourceFile, ...]) -> tuple[Finding, ...]:
             [f.name for f in python if _imports_requests(f)],
         ),
         judged("S4", "SQL is parameterized", [p for f in app for p in _formatted_sql(f)]),
+        check_origins(files),
     )
 
 

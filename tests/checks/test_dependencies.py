@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,15 +22,21 @@ from executor.sandbox.venv import VenvCache, find_uv
 
 
 class Index:
-    """A package index on loopback that has nothing and remembers what it was asked for."""
+    """A package index on loopback that has what it is given and remembers what it was asked for."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.files: dict[str, bytes] = {}
         self.url = ""
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(request.path)
-        return web.Response(status=404)
+        project, name = request.path.rstrip("/").split("/")[-1], request.path.removeprefix("/files/")
+        if name in self.files:
+            return web.Response(body=self.files[name])
+        found = [file for file in self.files if file.startswith(f"{project}-")]
+        links = "".join(f'<a href="/files/{file}">{file}</a>' for file in found)
+        return web.Response(text=links, content_type="text/html", status=200 if found else 404)
 
 
 @pytest.fixture
@@ -125,3 +133,28 @@ async def test_an_index_is_never_asked_for_a_refused_name(
     assert ("S12v" in failed, "S12d" in failed) == (asked, not asked)
     assert bool(index.asked) is asked
     assert report.output == {}
+
+
+def sdist(name: str, marker: Path) -> bytes:
+    """A source distribution that builds without further packages, and leaves a mark when it does."""
+    backend = f"from pathlib import Path\n\nPath({str(marker)!r}).write_text('ran')\n"
+    project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    files = {"pyproject.toml": project, "backend.py": backend}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for file, text in files.items():
+            entry = tarfile.TarInfo(f"{name}-1.0/{file}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return packed.getvalue()
+
+
+async def test_a_source_distribution_is_never_built(
+    index: Index, droplet: Path, parts: dict[str, Any], tmp_path: Path
+):
+    index.files["fastapl-1.0.tar.gz"] = sdist("fastapl", tmp_path / "mark")
+    (droplet / "requirements.txt").write_text("fastapl==1.0\n")
+    report = await verified(index, droplet, parts, SQUATTED, frozenset())
+    evidence = next(finding.evidence for finding in report.failures if finding.rule == "S12v")
+    assert "no wheel" in evidence.lower() or "no usable wheels" in evidence.lower()
+    assert not (tmp_path / "mark").exists()

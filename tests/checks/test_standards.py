@@ -21,6 +21,7 @@ APPENDED = [
     ("C8", LONG),
     ("C9", "\n\ndef loud() -> None:\n    print('hello')\n"),
     ("C9", "\n\ndef careless() -> None:\n    try:\n        int('x')\n    except:\n        return\n"),
+    ("C9", "\n\ndef telling(token: str) -> None:\n    LOG.info('got', extra={'value': token})\n"),
     ("C10", "\nbooks = []\n"),
     ("C10", "\nbooks: dict[str, int] = {}\n"),
     ("C12", "\n# TODO: the rest\n"),
@@ -42,6 +43,14 @@ UNCLEAN = {
     ),
     "B006": '\n\ndef public(names: list[str] = []) -> None:\n    """Say nothing."""\n',
     "E501": f"\nNAME = '{'x' * 100}'\n",
+    "BLE001": (
+        '\n\ndef public() -> int:\n    """Try."""\n    try:\n        return int()\n'
+        "    except Exception:\n        return 1\n"
+    ),
+    "DTZ003": (
+        '\n\ndef public() -> object:\n    """Tell the time."""\n    from datetime import datetime\n\n'
+        "    return datetime.utcnow()\n"
+    ),
     "E722": '\n\ndef public() -> None:\n    """Try."""\n    try:\n        int()\n    except:\n        pass\n',
 }
 
@@ -58,7 +67,7 @@ async def ruff(root: Path) -> Finding:
 async def test_the_unedited_template_passes_every_rule(template: Path, failed: Failed):
     findings = check_code(read_sources(template))
     assert failed([*findings, await ruff(template)]) == {}
-    assert [f.rule for f in findings] == ["C0", "C8", "C9", "C10", "C12", "C13", "S4"]
+    assert [f.rule for f in findings] == ["C0", "C8", "C9", "C10", "C12", "C13", "S4", "S8"]
 
 
 @pytest.mark.parametrize(("rule", "text"), APPENDED)
