@@ -1,0 +1,48 @@
+"""Numbered lines, as `cat -n` writes them and as models know them from this tool."""
+
+from __future__ import annotations
+
+import ast
+import platform
+from collections.abc import Sequence
+
+_AROUND = 4
+_LONGEST_LINE = 2_000
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines of a text without their ends; a last line break begins no further line."""
+    lines = text.split("\n")
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def numbered(lines: Sequence[str], first: int = 1) -> str:
+    """Each line behind its number and a tab; a line of more than 2,000 characters is cut and says so."""
+    return "\n".join(f"{number:6}\t{_short(line)}" for number, line in enumerate(lines, first))
+
+
+def around(text: str, first: int, last: int) -> str:
+    """The lines `first` to `last`, counted from 1, with four more on either side."""
+    lines = lines_of(text)
+    begin = max(first - _AROUND, 1)
+    return numbered(lines[begin - 1 : last + _AROUND], begin)
+
+
+def unparsable(name: str, text: str) -> str:
+    """In words, why a Python file does not parse; empty for one that does and for other files."""
+    if not name.endswith(".py"):
+        return ""
+    version = ".".join(platform.python_version_tuple()[:2])
+    try:
+        ast.parse(text)
+    except SyntaxError as error:
+        return f"It does not parse as Python {version}: line {error.lineno}: {error.msg}."
+    except (ValueError, RecursionError, MemoryError) as error:
+        return f"It does not parse as Python {version}: {error or 'it is nested too deeply'}."
+    return ""
+
+
+def _short(line: str) -> str:
+    if len(line) <= _LONGEST_LINE:
+        return line
+    return f"{line[:_LONGEST_LINE]} [... {len(line) - _LONGEST_LINE} more characters in this line]"
