@@ -19,9 +19,8 @@ PIN = re.compile(
 
 def check_packages(requirements: str, packages: Iterable[str]) -> Finding:
     """S12d: each line is NAME==VERSION, and each name is the template's or one of `packages`."""
-    allowed = _template_packages() | {_normal(name) for name in packages}
-    lines = entries(requirements)
-    found = [(line, PIN.fullmatch(line)) for line in lines]
+    allowed = _allowed(packages)
+    found = [(line, PIN.fullmatch(line)) for line in entries(requirements)]
     odd = [repr(line[:120]) for line, pin in found if pin is None or "://" in line]
     names = {_normal(pin["name"]) for _, pin in found if pin}
     problems = []
@@ -32,16 +31,27 @@ def check_packages(requirements: str, packages: Iterable[str]) -> Finding:
     return judged("S12d", "Only packages that are allowed are required", problems, f"{len(names)} packages")
 
 
+def foreign_packages(requirements: str, packages: Iterable[str]) -> tuple[str, ...]:
+    """The names that are neither the template's nor among `packages`, sorted."""
+    pins = (PIN.fullmatch(line) for line in entries(requirements))
+    return tuple(sorted({_normal(pin["name"]) for pin in pins if pin} - _allowed(packages)))
+
+
 def entries(requirements: str) -> list[str]:
     """The lines that say something. None is joined to the next: a resolver might join them otherwise."""
     lines = (line.strip() for line in requirements.splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _template_packages() -> frozenset[str]:
+def template_packages() -> frozenset[str]:
+    """The packages that every droplet may name, since its template does."""
     text = (config_dir() / "template" / "requirements.txt").read_text("utf-8")
     pins = (PIN.fullmatch(line) for line in entries(text))
     return frozenset(_normal(pin["name"]) for pin in pins if pin)
+
+
+def _allowed(packages: Iterable[str]) -> frozenset[str]:
+    return template_packages() | {_normal(name) for name in packages}
 
 
 def _normal(name: str) -> str:
