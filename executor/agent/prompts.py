@@ -12,7 +12,7 @@ from executor.resources import config_dir
 _PLACEHOLDER = re.compile(r"\{\{([a-z_]+)\}\}")
 
 
-def prompt(name: str, **values: str) -> str:
+def prompt(name: str, /, **values: str) -> str:
     """Return `config/prompts/<name>.md` with each `{{placeholder}}` filled in a single pass.
 
     A value that looks like a placeholder is not filled again. Raises Permanent for a file that is not there,
