@@ -13,6 +13,7 @@ from executor.sandbox.places import Places
 from executor.sandbox.venv import VenvCache
 
 if TYPE_CHECKING:
+    from executor.checks.second_opinion import SecondOpinion
     from executor.checks.verifier import Notify, Verifier
 
 
@@ -27,12 +28,14 @@ class VerifierAtFirstUse:
         places: Places,
         limits: Limits,
         packages: frozenset[str] = frozenset(),
+        second_opinion: SecondOpinion | None = None,
     ) -> None:
         self._sandbox = sandbox
         self._venvs = venvs
         self._places = places
         self._limits = limits
         self._packages = packages
+        self._second_opinion = second_opinion
         self._verifier: Verifier | None = None
 
     async def verify(
@@ -62,4 +65,5 @@ class VerifierAtFirstUse:
             places=self._places,
             limits=self._limits,
             packages=self._packages,
+            second_opinion=self._second_opinion,
         )

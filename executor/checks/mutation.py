@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
 from executor.checks.mutants import Mutant, mutants, own_functions
 from executor.checks.rules import judged, noted
 from executor.checks.seal import SealedRun, new_key, read_sealed
-from executor.checks.sources import SourceFile, read_sources
+from executor.checks.sources import Checkout, read_sources
 from executor.checks.suite import SuiteVerdict
 from executor.checks.suite_command import lay_out, plugins_of, suite_command
 from executor.domain.findings import Finding
@@ -34,57 +34,51 @@ class _Fate(StrEnum):
     UNUSABLE = "unusable"  # it could not even be imported, so no test had a chance
 
 
-@dataclass(frozen=True, slots=True)
-class Green:
-    """A commit whose tests pass, and how they did."""
-
-    source: Path
-    files: tuple[SourceFile, ...]
-    commit: str
-    venv: Path
-    suite: SuiteVerdict
-
-
-async def check_mutation(green: Green, *, sandbox: Sandbox, places: Places, limits: Limits) -> Finding:
+async def check_mutation(
+    checkout: Checkout, suite: SuiteVerdict, *, sandbox: Sandbox, places: Places, limits: Limits
+) -> Finding:
     """Break one function after another, two at a time and three at most, until the tests go red for one.
 
-    Which functions is decided by the commit's digest. Fails when no fault at all is noticed.
+    `suite` is how the unbroken commit's tests went, which have to be green. Which functions is decided by
+    the commit's digest. Fails when no fault at all is noticed.
     """
-    chosen = await asyncio.to_thread(_chosen, green)
+    chosen = await asyncio.to_thread(_chosen, checkout, suite)
     if not chosen:
         return noted("T6", _TITLE, "no function of the droplet's own, beside the template's, was run")
-    patience = max(_AT_LEAST_SECONDS, green.suite.seconds * _TIMES_AS_LONG)
+    patience = max(_AT_LEAST_SECONDS, suite.seconds * _TIMES_AS_LONG)
     bounds = replace(limits, wall_seconds=min(limits.wall_seconds, patience))
     fates: list[tuple[Mutant, _Fate]] = []
     while len(fates) < len(chosen) and _Fate.NOTICED not in dict(fates).values():
         turn = chosen[len(fates) : len(fates) + _AT_ONCE]
-        fates += zip(turn, await _fates(turn, green, sandbox, places, bounds), strict=True)
+        fates += zip(turn, await _fates(turn, checkout, sandbox, places, bounds), strict=True)
     return _verdict(fates)
 
 
 async def _fates(
-    turn: list[Mutant], green: Green, sandbox: Sandbox, places: Places, limits: Limits
+    turn: list[Mutant], checkout: Checkout, sandbox: Sandbox, places: Places, limits: Limits
 ) -> list[_Fate]:
     """What comes of each; if one cannot be tried, the others are given up and its error is raised."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_fate(mutant, green, sandbox, places, limits)) for mutant in turn]
+            tasks = [group.create_task(_fate(mutant, checkout, sandbox, places, limits)) for mutant in turn]
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
     return [task.result() for task in tasks]
 
 
-def _chosen(green: Green) -> list[Mutant]:
-    own = own_functions(green.files, read_sources(config_dir() / "template"))
-    return mutants(own, green.commit, green.suite.executed, _MOST)
+def _chosen(checkout: Checkout, suite: SuiteVerdict) -> list[Mutant]:
+    own = own_functions(checkout.files, read_sources(config_dir() / "template"))
+    return mutants(own, checkout.commit, suite.executed, _MOST)
 
 
-async def _fate(mutant: Mutant, green: Green, sandbox: Sandbox, places: Places, limits: Limits) -> _Fate:
+async def _fate(
+    mutant: Mutant, checkout: Checkout, sandbox: Sandbox, places: Places, limits: Limits
+) -> _Fate:
     scratch, key = places.scratch("mutant"), new_key()
     try:
-        await unbroken(asyncio.to_thread(_lay_out, green.source, scratch, key, mutant))
-        plugins = await asyncio.to_thread(plugins_of, green.venv) - {"pytest_cov"}
-        command = suite_command(scratch, green.venv, plugins, limits, "-x")
+        await unbroken(asyncio.to_thread(_lay_out, checkout.source, scratch, key, mutant))
+        plugins = await asyncio.to_thread(plugins_of, checkout.venv) - {"pytest_cov"}
+        command = suite_command(scratch, checkout.venv, plugins, limits, "-x")
         result = await sandbox.run(command)
         return _fate_of(result, await asyncio.to_thread(read_sealed, scratch / "out/sealed", key))
     finally:

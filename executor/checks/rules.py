@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from executor.domain.findings import Finding, Result
+from executor.domain.findings import Finding, Result, shown_text
 
+__all__ = ["judged", "noted", "shown_text"]
 _MOST_SHOWN = 5
-_LONGEST_EVIDENCE = 1200
-# What a droplet says is shown on terminals and kept as UTF-8: no escape sequence, no lone surrogate.
-_UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def judged(rule: str, title: str, problems: Sequence[str], evidence: str = "") -> Finding:
@@ -25,8 +22,3 @@ def judged(rule: str, title: str, problems: Sequence[str], evidence: str = "") -
 def noted(rule: str, title: str, evidence: str) -> Finding:
     """Something that people should know and that fails nothing."""
     return Finding(rule, title, Result.NOTE, shown_text(evidence))
-
-
-def shown_text(text: str) -> str:
-    """Text from a droplet as one may show and keep it, shortened."""
-    return _UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", text)[:_LONGEST_EVIDENCE]

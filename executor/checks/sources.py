@@ -36,6 +36,16 @@ class SourceFile:
         return self.name.startswith("tests/")
 
 
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A commit in a directory of its own, its text files, and the venv of its requirements."""
+
+    source: Path
+    files: tuple[SourceFile, ...]
+    commit: str
+    venv: Path
+
+
 def read_sources(root: Path) -> tuple[SourceFile, ...]:
     """Every text file of up to 1 MiB, sorted by name; links and binary files are left out."""
     return tuple(sorted(_files(root), key=lambda file: file.name))

@@ -14,10 +14,11 @@ from executor.checks.both import both
 from executor.checks.contract import ContractVerdict, Subject, check_contract
 from executor.checks.dependencies import check_packages
 from executor.checks.links import check_links
-from executor.checks.mutation import Green, check_mutation
+from executor.checks.mutation import check_mutation
 from executor.checks.rules import judged
+from executor.checks.second_opinion import SecondOpinion, heard
 from executor.checks.secrets import check_secrets
-from executor.checks.sources import SourceFile, read_sources
+from executor.checks.sources import Checkout, SourceFile, read_sources
 from executor.checks.standards import check_code, check_ruff
 from executor.checks.structure import check_structure
 from executor.checks.suite import SuiteVerdict, check_suite
@@ -35,7 +36,8 @@ _KEPT_BYTES = 64 << 10
 class Verifier:
     """Checks one clean checkout. The same commit in the same environment gets the same verdict.
 
-    `packages` are the names that every droplet may require beside the template's.
+    `packages` are the names that every droplet may require beside the template's; a `second_opinion` is heard
+    of green commits and decides nothing.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Verifier:
         places: Places,
         limits: Limits,
         packages: frozenset[str] = frozenset(),
+        second_opinion: SecondOpinion | None = None,
     ) -> None:
         self._sandbox = sandbox
         self._venvs = venvs
         self._places = places
         self._limits = limits
         self._packages = packages
+        self._second_opinion = second_opinion
 
     async def verify(
         self,
@@ -65,9 +69,9 @@ class Verifier:
     ) -> VerifierReport:
         """Read it, give it a fresh venv, run its tests and itself in the walls, judge every rule.
 
-        `depth` ROUND leaves out the mutation spot check; `approved` are packages that a person allowed this
-        droplet. Where others are required, nothing is installed and nothing runs.
-        What the droplet did wrong is a failed rule. Raises Transient or Permanent for this machine's trouble.
+        `depth` ROUND leaves out the mutation spot check and second opinions. `approved` are packages that a
+        person allowed this droplet; where others are required, nothing is installed and nothing runs. What
+        the droplet did wrong is a failed rule. Raises Transient or Permanent for this machine's trouble.
         """
         begun = time.monotonic()
         notify("reading the code and preparing its environment", {})
@@ -82,13 +86,13 @@ class Verifier:
         if venv is None:
             return VerifierReport(commit, text, 0, 0, time.monotonic() - begun)
         notify("running the droplet's tests and probing its service behind the walls", {})
-        (suite, spot_check), contract = await both(
-            self._tests(source, files, venv, commit=commit, depth=depth, notify=notify),
+        (suite, more), contract = await both(
+            self._tests(Checkout(source, files, commit, venv), identity, depth, notify),
             self._contract(source, venv, identity),
         )
         return VerifierReport(
             commit,
-            (*suite.findings, *spot_check, *contract.findings, *text),
+            (*suite.findings, *more, *contract.findings, *text),
             suite.passing,
             suite.failing,
             time.monotonic() - begun,
@@ -119,25 +123,32 @@ class Verifier:
             return (allowed, judged("S12v", title, [f"{error.message} {error.log[-800:]}"])), None
 
     async def _tests(
-        self,
-        source: Path,
-        files: tuple[SourceFile, ...],
-        venv: Path,
-        *,
-        commit: str,
-        depth: Depth,
-        notify: Notify,
+        self, checkout: Checkout, identity: DropletIdentity, depth: Depth, notify: Notify
     ) -> tuple[SuiteVerdict, tuple[Finding, ...]]:
         suite = await check_suite(
-            source, files, venv=venv, sandbox=self._sandbox, places=self._places, limits=self._limits
+            checkout.source,
+            checkout.files,
+            venv=checkout.venv,
+            sandbox=self._sandbox,
+            places=self._places,
+            limits=self._limits,
         )
         notify("judging the tests", {"tests_passing": suite.passing, "tests_failing": suite.failing})
         if depth is Depth.ROUND or not suite.is_green:
             return suite, ()
         notify("breaking the code to see whether the tests notice", {})
-        green = Green(source, files, commit, venv, suite)
-        finding = await check_mutation(green, sandbox=self._sandbox, places=self._places, limits=self._limits)
-        return suite, (finding,)
+        return suite, await self._beyond(checkout, identity, suite)
+
+    async def _beyond(
+        self, checkout: Checkout, identity: DropletIdentity, suite: SuiteVerdict
+    ) -> tuple[Finding, ...]:
+        """What only a green commit is worth."""
+        mutation = check_mutation(
+            checkout, suite, sandbox=self._sandbox, places=self._places, limits=self._limits
+        )
+        if self._second_opinion is None:
+            return (await mutation,)
+        return await both(mutation, heard(self._second_opinion, checkout, identity.name, self._places))
 
     async def _contract(self, source: Path, venv: Path, identity: DropletIdentity) -> ContractVerdict:
         return await check_contract(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+
+_LONGEST_EVIDENCE = 1200
+# What a droplet says is shown on terminals and kept as UTF-8: no escape sequence, no lone surrogate.
+_UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Depth(StrEnum):
@@ -60,3 +65,8 @@ class VerifierReport:
     def as_json(self) -> dict[str, Any]:
         """The document that `/tests` and `/report` serve."""
         return {**asdict(self), "passed": self.passed, "findings": [asdict(f) for f in self.findings]}
+
+
+def shown_text(text: str) -> str:
+    """Text from a droplet or another service as one may show and keep it, shortened."""
+    return _UNSHOWN.sub("\N{REPLACEMENT CHARACTER}", text)[:_LONGEST_EVIDENCE]

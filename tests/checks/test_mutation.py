@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from executor.checks.mutation import Green, check_mutation
-from executor.checks.sources import read_sources
+from executor.checks.mutation import check_mutation
+from executor.checks.sources import Checkout, read_sources
 from executor.checks.suite import check_suite
 from executor.domain.findings import Finding, Result
 from executor.sandbox.base import Limits, Sandbox, SandboxCommand, SandboxResult
@@ -58,7 +58,7 @@ class Repository:
         assert suite.is_green, suite.findings
         self.walls.commands.clear()
         return await check_mutation(
-            Green(self.root, files, "c0ffee", self._venv, suite), **walls, limits=limits
+            Checkout(self.root, files, "c0ffee", self._venv), suite, **walls, limits=limits
         )
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from executor.checks.verifier import Verifier, find_ruff
 from executor.domain.droplet import DropletIdentity
-from executor.domain.findings import Depth, Finding, VerifierReport
+from executor.domain.findings import Depth, Finding, Result, VerifierReport
 from executor.sandbox.base import Limits, Sandbox
 from executor.sandbox.ownership import remove_tree_now
 from executor.sandbox.places import Places
@@ -49,8 +49,13 @@ def said() -> Said:
 
 
 @pytest.fixture(scope="module")
-def verifier(sandbox: Sandbox, venvs: VenvCache, places: Places) -> Verifier:
-    return Verifier(sandbox=sandbox, venvs=venvs, places=places, limits=Limits())
+def walls(sandbox: Sandbox, venvs: VenvCache, places: Places) -> dict[str, Any]:
+    return {"sandbox": sandbox, "venvs": venvs, "places": places, "limits": Limits()}
+
+
+@pytest.fixture(scope="module")
+def verifier(walls: dict[str, Any]) -> Verifier:
+    return Verifier(**walls)
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +157,54 @@ async def test_code_is_broken_for_the_verdict_and_not_in_each_round(
     report = await verifier.verify(source=tiny, commit="c", identity=identity, notify=Said(), depth=depth)
     assert report.tests_passing == 1
     assert ("T6" in [finding.rule for finding in report.findings]) is expected
+
+
+class Grumbler:
+    """Finds fault with everything, and remembers where it looked and whether the droplet can be run there."""
+
+    def __init__(self) -> None:
+        self.looked: list[tuple[Path, str]] = []
+        self.could_run: bool | None = None
+
+    async def opinion(self, droplet: Path, name: str) -> Finding:
+        self.looked.append((droplet, name))
+        done = await asyncio.create_subprocess_exec(
+            droplet / ".venv/bin/python", "-c", "import fastapi, pytest, app.main", cwd=droplet
+        )
+        self.could_run = await done.wait() == 0
+        return Finding("V2", "What a grumbler thinks", Result.NOTE, "FIXES_REQUIRED")
+
+
+@pytest.fixture
+def grumbler() -> Grumbler:
+    return Grumbler()
+
+
+async def test_a_second_opinion_of_a_green_commit_is_told_and_decides_nothing(
+    tiny: Path, identity: DropletIdentity, walls: dict[str, Any], grumbler: Grumbler
+):
+    (tiny / "app/main.py").write_text("def one() -> int:\n    return 1\n")
+    tests = "from app.main import one\n\n\ndef test_one():\n    assert one() == 1\n"
+    (tiny / "tests/test_api.py").write_text(tests)
+    verifier = Verifier(**walls, second_opinion=grumbler)
+    report = await verifier.verify(source=tiny, commit="c", identity=identity, notify=Said())
+    assert [finding.evidence for finding in report.findings if finding.rule == "V2"] == ["FIXES_REQUIRED"]
+    assert "V2" not in {finding.rule for finding in report.failures}
+    (looked,) = grumbler.looked
+    assert looked[1] == identity.name and looked[0] != tiny
+    assert grumbler.could_run
+    assert not looked[0].exists()
+
+
+async def test_no_second_opinion_is_asked_of_a_round_or_of_tests_that_fail(
+    tiny: Path, identity: DropletIdentity, walls: dict[str, Any], grumbler: Grumbler
+):
+    verifier = Verifier(**walls, second_opinion=grumbler)
+    for depth in Depth:
+        await verifier.verify(source=tiny, commit="c", identity=identity, notify=Said(), depth=depth)
+    (tiny / "app/main.py").write_text("")
+    await verifier.verify(source=tiny, commit="c", identity=identity, notify=Said(), depth=Depth.ROUND)
+    assert grumbler.looked == []
 
 
 async def test_code_whose_tests_fail_is_not_broken_further(
