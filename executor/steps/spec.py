@@ -9,14 +9,19 @@ from typing import Any
 
 from executor.adapters.fp_tools import FpTools
 from executor.adapters.git import Git
+from executor.agent.questions import spent
+from executor.agent.spec_author import HEARD, AuthoredSpec, SpecAuthor
+from executor.agent.spec_author_words import SpecOrder
+from executor.domain.build import ApprovalMode
 from executor.domain.droplet import DropletIdentity
-from executor.domain.outcome import Artifact, Done, Outcome
+from executor.domain.outcome import Artifact, Ask, Done, Outcome
 from executor.domain.spec import Resource, SpecScore
+from executor.domain.spec_endpoints import endpoints_of
 from executor.domain.spec_reader import read_resources
 from executor.domain.spec_score import score_spec
 from executor.domain.spec_writer import SpecRequest, write_spec
 from executor.domain.step import StepContext
-from executor.errors import Permanent
+from executor.errors import BudgetSpent, Invalid, NotFound, Permanent
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
 from executor.steps.shared import identity_of, repository_of
@@ -26,17 +31,62 @@ SPEC_FILE = "docs/SPEC.md"
 
 @dataclass(frozen=True, slots=True)
 class SpecStep:
-    """Writes by rule; with fp-tools configured, its draft is enriched to the same form."""
+    """The model writes where there is an `author`, else rules do; either starts from what fp-tools drafts."""
 
     git: Git
     repositories: Path
     places: Places
     fp_tools: FpTools | None
     min_score: float
+    author: SpecAuthor | None = None
     number: int = 2
 
     async def run(self, context: StepContext) -> Outcome:
-        """Write and score. Raises Permanent when the score stays below `[spec] min_score`."""
+        """Write and score, or ask what the intent leaves open.
+
+        Raises Permanent when the SPEC does not reach `[spec] min_score`, Transient while the model's service
+        is away.
+        """
+        if self.author is None:
+            return await self._by_rule(context)
+        try:
+            written = await self.author.write(context, await self._order(context))
+        except BudgetSpent as error:
+            return spent(error)
+        return written if isinstance(written, Ask) else self._authored(context, written)
+
+    async def _order(self, context: StepContext) -> SpecOrder:
+        build = context.build
+        is_under_way = HEARD in build.facts  # the author has the draft already
+        return SpecOrder(
+            identity=identity_of(build),
+            intent=build.intent,
+            min_score=self.min_score,
+            asks=build.approval_mode is not ApprovalMode.AUTO,
+            draft="" if is_under_way else await self._draft(context),
+            earlier=await self._earlier(context),
+        )
+
+    def _authored(self, context: StepContext, written: AuthoredSpec) -> Done:
+        score, endpoints = written.score, endpoints_of(written.markdown)
+        for line in written.removed:
+            context.log(f"No longer served: {line}", "warning")
+        meta = {
+            "score": score.overall,
+            "valid": score.valid,
+            "fp_tools": self.fp_tools is not None,
+            "model": written.model,
+            "assumptions": len(written.assumptions),
+        }
+        facts = {**written.facts, "spec_score": score.overall, "resources": []}
+        return Done(
+            f"SPEC written by {written.model}, score {score.overall:g} of 100: {len(endpoints)} endpoints,"
+            f" {len(written.assumptions)} assumptions.",
+            facts,
+            (Artifact("spec", written.markdown, meta),),
+        )
+
+    async def _by_rule(self, context: StepContext) -> Done:
         build = context.build
         draft = await self._draft(context)
         context.progress("writing the SPEC", 0.5)
@@ -71,13 +121,30 @@ class SpecStep:
         finally:
             await remove_tree(directory)
 
-    async def _previous(self, context: StepContext) -> tuple[Resource, ...]:
-        """The resources of the release that this one starts from; a release never drops what is served."""
+    async def _earlier(self, context: StepContext) -> str:
+        """The SPEC of the release that this one starts from; empty for the first and for one without."""
         base = context.build.facts.get("base_commit")
         if not base:
+            return ""
+        try:
+            return await self.git.show(repository_of(self.repositories, context.build), str(base), SPEC_FILE)
+        except NotFound:
+            return ""
+
+    async def _previous(self, context: StepContext) -> tuple[Resource, ...]:
+        """The resources of the release that this one starts from; a release never drops what is served."""
+        if not context.build.facts.get("base_commit"):
             return ()
-        repository = repository_of(self.repositories, context.build)
-        return read_resources(await self.git.show(repository, str(base), SPEC_FILE))
+        try:
+            return read_resources(await self._earlier(context))
+        except Invalid as error:
+            name = context.build.droplet_name
+            raise Permanent(
+                f"The SPEC of the release of {name} that serves now was not written by rule, so rules cannot"
+                " carry it on without dropping what is served.",
+                hint="Set ANTHROPIC_API_KEY or [model] base_url, and retry.",
+                code="NEEDS_MODEL",
+            ) from error
 
 
 def _written(request: SpecRequest) -> tuple[str, SpecScore]:
