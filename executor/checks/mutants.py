@@ -6,6 +6,7 @@ import ast
 import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from executor.checks.sources import SourceFile
@@ -45,13 +46,13 @@ class Mutant:
 
 def own_functions(files: Sequence[SourceFile], template: Sequence[SourceFile]) -> list[Place]:
     """The functions of app/ that do something and are not, word for word, the template's."""
-    known = {ast.dump(place.node) for file in template for place in _functions(file)}
+    known = {_words(place.node) for file in template for place in _functions(file)} | {""}
     return [
         place
         for file in files
         if file.name.startswith("app/")
         for place in _functions(file)
-        if ast.dump(place.node) not in known and _does_something(place.node)
+        if _words(place.node) not in known and _does_something(place.node)
     ]
 
 
@@ -66,9 +67,19 @@ def mutants(places: Sequence[Place], commit: str, executed: Executed, most: int)
         word = f"{commit}\n{place.file.name}\n{place.name}"
         return not _answers(place.node), hashlib.sha256(word.encode()).hexdigest()
 
-    chosen = sorted((place for place in places if _ran(place, executed)), key=rank)[:most]
-    changes = (_emptied, _negated, _miscounted)
-    return [_mutant(place, changes[number % len(changes)]) for number, place in enumerate(chosen)]
+    made: list[Mutant] = []
+    for place in sorted((place for place in places if _ran(place, executed)), key=rank):
+        if len(made) < most:
+            made += _mutated(place, _CHANGES[len(made) % len(_CHANGES)])
+    return made
+
+
+def _words(node: _Function) -> str:
+    """The function without its formatting and its place; nothing for one nested too deep to be read."""
+    try:
+        return ast.dump(node)
+    except RecursionError:
+        return ""
 
 
 def _functions(file: SourceFile) -> Iterator[Place]:
@@ -114,18 +125,15 @@ def _ran(place: Place, executed: Executed) -> bool:
     return not executed or not executed.get(place.file.name, frozenset()).isdisjoint(place.lines)
 
 
-def _mutant(place: Place, change: Callable[[_Function], str]) -> Mutant:
-    tree = copy.deepcopy(place.file.tree)
-    assert tree is not None  # noqa: S101 - a place was found in it
-    copied = SourceFile(place.file.name, place.file.text, tree)
-    node = next(p.node for p in _functions(copied) if p.name == place.name and p.lines == place.lines)
-    what = change(node) or _emptied(node)
-    return Mutant(
-        place.file.name,
-        ast.unparse(ast.fix_missing_locations(tree)),
-        f"{place.file.name}:{place.node.lineno} {place.name} {what}",
-        what == _EMPTIED,
-    )
+def _mutated(place: Place, change: Callable[[_Function], str]) -> Iterator[Mutant]:
+    """The one mutant, none where something else in the file is nested too deep to be copied."""
+    name, where = place.file.name, f"{place.file.name}:{place.node.lineno} {place.name}"
+    with suppress(RecursionError):
+        copied = copy.deepcopy(place.file)
+        node = next(p.node for p in _functions(copied) if (p.name, p.lines) == (place.name, place.lines))
+        what = change(node) or _emptied(node)
+        text = ast.unparse(copied.tree) if copied.tree else ""
+        yield Mutant(name, text, f"{where} {what}", what == _EMPTIED)
 
 
 _EMPTIED = "emptied"
@@ -153,6 +161,9 @@ def _miscounted(node: _Function) -> str:
             before, inner.value = inner.value, inner.value + 1
             return f"with {inner.value} for {before}"
     return ""
+
+
+_CHANGES = (_emptied, _negated, _miscounted)
 
 
 def _inside(node: _Function) -> Iterator[ast.AST]:

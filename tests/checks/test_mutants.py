@@ -108,6 +108,12 @@ def test_the_commit_decides_which_functions_are_broken():
     assert len({made(text, str(commit), 3)[0].what for commit in range(20)}) > 3
 
 
+def test_what_is_nested_too_deep_to_be_copied_is_left_alone():
+    deep = "def deep(a):\n    return " + "a" + ".b" * 800 + "\n"
+    assert made(deep) == []
+    assert made(deep + "\ndef shallow(a):\n    return a\n") == []
+
+
 def test_functions_that_no_test_ran_are_left_out_where_that_is_known():
     places = own_functions([source(OWN)], [])
     price = next(place for place in places if place.name == "price")
