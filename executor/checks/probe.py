@@ -54,26 +54,32 @@ class Probe:
         self._silences = 0
 
     async def ask(
-        self, method: str, path: str, *, body: object = None, raw: bytes | None = None, token: str = ""
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        raw: bytes | None = None,
+        token: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send one request; whatever goes wrong is told in the answer."""
+        """Send one request; whatever goes wrong is told in the answer. `headers` replace the probe's own."""
         if self._silences >= self._patience.silences:
             return _unanswered(0.0, "not asked, since earlier requests got no answer in time")
         begun = time.monotonic()
         try:
-            return await self._ask(method, path, _content(body, raw), token, begun)
+            return await self._ask(method, path, _content(body, raw), _headers(token, headers), begun)
         except TimeoutError:
             self._silences += 1
             return _unanswered(time.monotonic() - begun, f"no answer within {self._patience.answer:g} s")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return _unanswered(time.monotonic() - begun, f"{type(error).__name__}: {error}")
 
-    async def _ask(self, method: str, path: str, data: bytes | None, token: str, begun: float) -> Answer:
-        headers = {"Accept-Encoding": "identity"}
+    async def _ask(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str], begun: float
+    ) -> Answer:
         if data is not None:
-            headers["Content-Type"] = "application/json"
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
+            headers.setdefault("content-type", "application/json")
         async with self._session.request(
             method, f"http://droplet{path}", data=data, headers=headers, allow_redirects=False
         ) as answer:
@@ -96,6 +102,13 @@ async def probing(socket: str, patience: Patience) -> AsyncIterator[Probe]:
 
 def _unanswered(seconds: float, problem: str) -> Answer:
     return Answer(0, {}, "", None, seconds, problem)
+
+
+def _headers(token: str, more: Mapping[str, str] | None) -> dict[str, str]:
+    headers = {"accept-encoding": "identity"}
+    if token:
+        headers["authorization"] = f"Bearer {token}"
+    return headers | {name.lower(): value for name, value in (more or {}).items()}
 
 
 def _content(body: object, raw: bytes | None) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Hidden tests as they are read: what can be carried out passes, everything else is refused with its reason."""
+"""Hidden tests as they are read: what can be carried out passes, the rest is refused with its reason."""
 
 from __future__ import annotations
 
