@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from executor.adapters.git import Git
+from executor.agent.questions import spent
+from executor.domain.acceptance import AcceptanceSet
 from executor.domain.build import BUILD_STEP
 from executor.domain.droplet import DropletIdentity
 from executor.domain.findings import VerifierReport
 from executor.domain.outcome import Artifact, Done, Outcome, Repair
 from executor.domain.step import StepContext
+from executor.errors import BudgetSpent
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
+from executor.steps.hidden_tests import HiddenTests
 from executor.steps.shared import identity_of, repository_of
 
 Notify = Callable[[str, Mapping[str, Any]], None]
@@ -33,32 +37,51 @@ class Verifies(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VerifyStep:
-    """The executor's own verdict; nothing that the droplet prints can change it."""
+    """The executor's own verdict; nothing that the droplet prints can change it.
+
+    `acceptance` is None where there is no model to write hidden tests.
+    """
 
     git: Git
     repositories: Path
     places: Places
     verifier: Verifies
+    acceptance: HiddenTests | None = None
     number: int = 5
 
     async def run(self, context: StepContext) -> Outcome:
         """Verify the commit of step 4; a failed rule sends the build back with the findings."""
         build = context.build
-        commit = str(build.facts["commit"])
         source = self.places.scratch("verify")
+        try:
+            # Before the rest: while the model is away, nothing is verified for nothing.
+            tests = await self.acceptance.written(context) if self.acceptance else None
+            context.progress("cloning the commit")
+            repository = repository_of(self.repositories, build)
+            await self.git.checkout(repository, str(build.facts["commit"]), source)
+            report = await self._judged(context, source, tests)
+        except BudgetSpent as error:
+            return spent(error)
+        finally:
+            await remove_tree(source)
+        return _outcome(context, report)
+
+    async def _judged(
+        self, context: StepContext, source: Path, tests: AcceptanceSet | None
+    ) -> VerifierReport:
+        """Every rule, then the hidden tests: nobody is asked to read tests again for a broken droplet."""
+        build = context.build
 
         def notify(action: str, details: Mapping[str, Any]) -> None:
             context.progress(action, **details)
 
-        try:
-            context.progress("cloning the commit")
-            await self.git.checkout(repository_of(self.repositories, build), commit, source)
-            report = await self.verifier.verify(
-                source=source, commit=commit, identity=identity_of(build), notify=notify
-            )
-        finally:
-            await remove_tree(source)
-        return _outcome(context, report)
+        report = await self.verifier.verify(
+            source=source, commit=str(build.facts["commit"]), identity=identity_of(build), notify=notify
+        )
+        if self.acceptance is None or tests is None or not report.passed:
+            return report
+        findings = await self.acceptance.judge(context, tests, source, identity_of(build))
+        return replace(report, findings=(*report.findings, *findings))
 
 
 def _outcome(context: StepContext, report: VerifierReport) -> Outcome:
