@@ -40,8 +40,9 @@ CONVENTIONS = """Unless an endpoint says otherwise:
 - An error is `{"error": {"code": …, "message": …, "details": …, "request_id": …}, "status": "error"}`. `code`
   follows from the status: 400 INVALID_REQUEST, 401 UNAUTHORIZED, 403 FORBIDDEN, 404 NOT_FOUND,
   405 METHOD_NOT_ALLOWED, 409 CONFLICT, 413 PAYLOAD_TOO_LARGE, 429 RATE_LIMITED, 503 DEPENDENCY_UNAVAILABLE.
-- Input with a field that is missing, unknown, of the wrong type or out of bounds is answered with 400, never
-  422, and changes nothing.
+- Malformed JSON, and input with a field that is missing, unknown, of the wrong type or out of bounds, are
+  answered with 400, never 422, and change nothing. An id or path that does not exist is 404, a method that a
+  path does not have 405.
 - A list takes `limit` (1 to 200, 50 if left out) and `offset` (0 or more, 0 if left out).
 - Times are ISO 8601 in UTC and end in Z.
 - What is stored outlives a restart.
