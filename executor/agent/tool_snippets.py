@@ -7,6 +7,7 @@ import platform
 from collections.abc import Sequence
 
 _AROUND = 4
+_MOST_LINES = 40
 _LONGEST_LINE = 2_000
 
 
@@ -22,10 +23,15 @@ def numbered(lines: Sequence[str], first: int = 1) -> str:
 
 
 def around(text: str, first: int, last: int) -> str:
-    """The lines `first` to `last`, counted from 1, with four more on either side."""
+    """The lines `first` to `last`, counted from 1, with four more on either side; of many, both ends."""
     lines = lines_of(text)
-    begin = max(first - _AROUND, 1)
-    return numbered(lines[begin - 1 : last + _AROUND], begin)
+    begin, end = max(first - _AROUND, 1), min(last + _AROUND, len(lines))
+    if end - begin < _MOST_LINES:
+        return numbered(lines[begin - 1 : end], begin)
+    half = _MOST_LINES // 2
+    left_out = end - begin + 1 - 2 * half
+    head, tail = lines[begin - 1 :][:half], lines[end - half : end]
+    return f"{numbered(head, begin)}\n[... {left_out} lines ...]\n{numbered(tail, end - half + 1)}"
 
 
 def unparsable(name: str, text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import stat
@@ -10,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from executor.errors import Invalid, NotFound, Transient
-from executor.sandbox.workspace_names import parts_of, shown
+from executor.errors import Invalid, NotFound
+from executor.sandbox.workspace_errors import named_errors, refused, too_large, what
+from executor.sandbox.workspace_names import parts_of
 from executor.sandbox.workspace_open import Opener, opener
 
 LARGEST_FILE = 1 << 20
@@ -44,13 +44,13 @@ class Workspace:
         with self._opened(name, _FILE) as fd:
             seen = os.fstat(fd)
             if not stat.S_ISREG(seen.st_mode):
-                raise _refused(name, _what(seen.st_mode), "Name a file.")
+                raise refused(name, what(seen.st_mode), "Name a file.")
             if seen.st_size > limit:
-                raise _too_large(name, seen.st_size, limit)
+                raise too_large(name, seen.st_size, limit)
             with os.fdopen(fd, "rb", closefd=False) as file:
                 data = file.read(limit + 1)
         if len(data) > limit:  # it has grown since
-            raise _too_large(name, len(data), limit)
+            raise too_large(name, len(data), limit)
         return data
 
     def write(self, name: str, data: bytes) -> None:
@@ -60,10 +60,10 @@ class Workspace:
         """
         parts = parts_of(name)
         if not parts:
-            raise _refused(name, "is the workspace itself", "Name a file in it.")
+            raise refused(name, "is the workspace itself", "Name a file in it.")
         if len(data) > LARGEST_FILE:
-            raise _too_large(name, len(data), LARGEST_FILE)
-        with self._named_errors(name), self._parent(parts[:-1]) as parent:
+            raise too_large(name, len(data), LARGEST_FILE)
+        with named_errors(name), self._parent(parts[:-1]) as parent:
             mode = _replaceable(parent, parts[-1], name)
             self._put(parent, parts[-1], data, mode)
 
@@ -119,12 +119,13 @@ class Workspace:
     @contextmanager
     def _opened(self, name: str, flags: int, said: str | None = None) -> Iterator[int]:
         parts = parts_of(name)
-        with self._named_errors(name if said is None else said), self._rooted() as root:
-            fd = self._open_beneath(root, parts, flags)
-        try:
-            yield fd
-        finally:
-            os.close(fd)
+        with named_errors(name if said is None else said):
+            with self._rooted() as root:
+                fd = self._open_beneath(root, parts, flags)
+            try:
+                yield fd
+            finally:
+                os.close(fd)
 
     @contextmanager
     def _rooted(self) -> Iterator[int]:
@@ -152,7 +153,7 @@ class Workspace:
         try:
             return self._open_beneath(here, (part,), _DIRECTORY)
         except FileNotFoundError:
-            with suppress(FileExistsError):
+            with suppress(FileExistsError):  # a command beside us was first
                 os.mkdir(part, _DIRECTORY_MODE, dir_fd=here)
         below = self._open_beneath(here, (part,), _DIRECTORY)
         self._give(below, _DIRECTORY_MODE)
@@ -177,34 +178,6 @@ class Workspace:
         if self._owner is not None:
             os.fchown(fd, self._owner, self._owner)
 
-    @contextmanager
-    def _named_errors(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError as error:
-            raise NotFound(f"There is no {shown(name)}.") from error
-        except OSError as error:
-            if error.errno in _OURS:
-                raise Transient(
-                    f"The files of the workspace cannot be reached now ({error.strerror}).",
-                    hint="Free some space and check the disk; the build goes on by itself.",
-                ) from error
-            raise _refused(
-                name, _WHY.get(error.errno or 0, f"cannot be opened ({error.strerror})")
-            ) from error
-
-
-# The machine's doing, not the name's.
-_OURS = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-)
-_WHY = {
-    errno.ELOOP: "leads through a symbolic link, and links are not followed",
-    errno.ENOTDIR: "leads through a file or a symbolic link as if it were a directory",
-    errno.ENXIO: "is a socket or a pipe",
-    errno.EISDIR: "is a directory",
-}
-
 
 def _replaceable(parent: int, last: str, name: str) -> int:
     """The mode of the file to come; raises Invalid where something other than a file stands."""
@@ -213,22 +186,5 @@ def _replaceable(parent: int, last: str, name: str) -> int:
     except FileNotFoundError:
         return _FILE_MODE
     if not stat.S_ISREG(seen.st_mode):
-        raise _refused(name, _what(seen.st_mode), "Choose another name, or remove it first.")
+        raise refused(name, what(seen.st_mode), "Choose another name, or remove it first.")
     return _PROGRAM_MODE if seen.st_mode & stat.S_IXUSR else _FILE_MODE
-
-
-def _what(mode: int) -> str:
-    if stat.S_ISDIR(mode):
-        return "is a directory"
-    return "is a symbolic link, and links are not followed" if stat.S_ISLNK(mode) else "is no plain file"
-
-
-def _refused(name: str, why: str, hint: str = "Name a plain file in the workspace.") -> Invalid:
-    return Invalid(f"{shown(name)} {why}.", hint=hint)
-
-
-def _too_large(name: str, size: int, limit: int) -> Invalid:
-    return Invalid(
-        f"{shown(name)} has {size:,} bytes, more than the {limit:,} that are handled at once.",
-        hint="Work on it in parts with bash (sed -n '1,200p', head, tail), or make it smaller.",
-    )

@@ -9,7 +9,6 @@ from executor.errors import Invalid
 INSIDE = "/ws"
 """Where the workspace lies inside the walls; names below it are taken as names in the workspace."""
 _LONGEST_NAME = 1_000  # what git's tree scan takes (adapters/git_tree.py)
-_LONGEST_PART = 255  # bytes; a limit of every usual file system
 # Characters that HFS+ ignores inside a name, so that `.g\u200cit` would be `.git` there.
 _IGNORED = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
 
@@ -43,8 +42,6 @@ def _check(part: str, name: str) -> None:
         raise _refused(name, "leads upwards")
     if not part.isprintable() or "\\" in part:
         raise _refused(name, "holds a backslash, a control character or an invisible one")
-    if len(part.encode()) > _LONGEST_PART:
-        raise _refused(name, f"has a segment of more than {_LONGEST_PART} bytes")
     plain = _IGNORED.sub("", part).lower().split(":")[0].rstrip(" .")
     if plain in {".git", "git~1", ".gitmodules"}:
         raise _refused(name, "would be taken for a part of a git repository, which the executor keeps itself")
