@@ -16,7 +16,7 @@ from executor.domain.acceptance_reader import read_json
 
 
 class _Form(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class NameValue(_Form):

@@ -106,12 +106,6 @@ class AcceptanceSet:
     amendments: tuple[Amendment, ...] = ()
     unusable: tuple[str, ...] = ()
 
-    @property
-    def untested(self) -> tuple[Requirement, ...]:
-        """Requirements that no scenario shows."""
-        shown = {scenario.requirement for scenario in self.scenarios}
-        return tuple(r for r in self.requirements if r.id not in shown)
-
     def as_json(self) -> str:
         """The text that `acceptance_reader.read_set` reads."""
         return json.dumps(asdict(self))
