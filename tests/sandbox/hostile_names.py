@@ -36,6 +36,11 @@ _GIT = [
     ".git", ".GIT", ".Git", ".git ", ".git.", ".g\u200cit", ".git::$INDEX_ALLOCATION", "git~1", "GIT~1",
     ".gitmodules", "x/.git/config", ".git/config", "app/.git/hooks/pre-commit",
 ]  # fmt: skip
+_THROUGH = [
+    "out/secret", "out/new", "out/app/x.py", "outfile", "chain/secret", "chain2/app/new", "app/out/x.py",
+    "up/work-outside/secret", "app/up/work-outside/secret", "slash/etc/passwd", "gitlink/config", "dangling",
+    "self/pyproject.toml", "proc/self/environ", "deep/chain/secret", "gitlink/new",
+]  # fmt: skip
 _STEPS = ["..", ".", "", "...", ". .", "..\\", "\u2025", "\uff0e\uff0e", "..\0", ".. "]
 _ODD = ["\0", "a\0b", "\n", "\r\nx", "\x7f", "\u202e", "\ud800", "\\..\\..", "C:\\x", "x" * 256, "é" * 128]
 _STARTS = [
@@ -69,16 +74,10 @@ def names(count: int, outside: Path, seed: int = 7) -> Iterator[str]:
             k=dice.choice([1, 1, 2, 2, 3, 4, 6]),
         )
         name = dice.choice(_STARTS) + "/".join(dice.choice(pool) for pool in pools)
-        yield dice.choices(
-            [
-                name,
-                beside,
-                "../" * dice.randint(1, 30) + "etc/passwd",
-                name * 40,
-                "a/" * dice.randint(200, 3000),
-            ],
-            weights=[40, 1, 1, 1, 0.3],
-        )[0]
+        through = dice.choice(("", "/ws/", "./")) + dice.choice(_THROUGH)
+        climbing = "../" * dice.randint(1, 30) + "etc/passwd"
+        long = dice.choice((name * 40, "a/" * dice.randint(200, 3000)))
+        yield dice.choices([name, through, climbing, beside, long], weights=[40, 8, 1, 1, 1])[0]
 
 
 def traps(parent: Path) -> tuple[Path, Path]:
