@@ -209,6 +209,13 @@ def requeued(build: Build, step: int, event: NewEvent, saying: Saying | None = N
     return Change(updates, (event,), saying=saying)
 
 
+def let_go_on(build: Build, event: NewEvent, saying: Saying) -> Change:
+    """A person let the build go on: its step comes again, with a deadline and repairs of its own."""
+    queued = requeued(build, build.step, event, saying)
+    facts = {**build.facts, "deadline_from": build.working_seconds}
+    return replace(queued, updates={**queued.updates, "facts": facts, "repairs": 0})
+
+
 def woken(event: NewEvent) -> Change:
     """A wait is over; the count of tries goes on until the step succeeds."""
     return Change({"wake_at": None, "error": None, "step_started_at": None}, (event,))

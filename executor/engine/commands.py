@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from executor.engine.machine import BuildModel, Change, Lifecycle
 from executor.engine.requests import SubmitReply, SubmitRequest
 from executor.engine.resuming import step_to_resume
 from executor.engine.scheduler import Scheduler
+from executor.engine.top_up import top_up
 from executor.errors import Conflict, Invalid, StaleView
 from executor.store.builds import Saying
 from executor.store.store import Store
@@ -44,6 +46,8 @@ class Commands:
         self._scheduler = scheduler
         self._intake = intake
         self._decisions = decisions
+        # A top-up adds to what is there, and only top-ups change it: one after another, none is lost.
+        self._purse = asyncio.Lock()
 
     async def submit(self, request: SubmitRequest) -> SubmitReply:
         """Store a new build. Raises Overloaded when the queue is full, Unavailable while draining."""
@@ -84,22 +88,16 @@ class Commands:
                 change = changes.ended(build, NewEvent("build_failed", "A person stopped the build."), now)
                 change = Change({**change.updates, "error": _stopped(build)}, change.events, saying=saying)
                 return await self._lifecycle.fire(model, Trigger.FAIL, change)
-            change = changes.requeued(build, build.step, event, saying)
-            facts = {**build.facts, "deadline_from": build.working_seconds}
-            change = Change({**change.updates, "facts": facts, "repairs": 0}, change.events, saying=saying)
-            return await self._lifecycle.fire(model, Trigger.ANSWER, change)
+            return await self._lifecycle.fire(model, Trigger.ANSWER, changes.let_go_on(build, event, saying))
 
         return await self._with_fresh(build_id, attempt)
 
     async def top_up(self, build_id: str, usd: float) -> Build:
-        """Raise the build's budget by `usd` dollars."""
-
-        async def attempt(build: Build) -> Build:
-            budget = (build.budget_usd or 0.0) + usd
-            event = NewEvent("budget_raised", f"The budget is now ${budget:.2f}.", {"budget_usd": budget})
-            return await self._amend(build, Change({"budget_usd": budget}, (event,)))
-
-        return await self._with_fresh(build_id, attempt)
+        """Raise the build's budget by `usd` dollars; without a budget: Conflict."""
+        async with self._purse:
+            return await self._with_fresh(
+                build_id, lambda build: top_up(build, usd, self._scheduler, self._lifecycle)
+            )
 
     async def cancel(self, build_id: str) -> Build:
         """Stop the build; whatever it has deployed is taken back first. Finished: Conflict."""
@@ -186,16 +184,6 @@ class Commands:
             event = NewEvent("build_cancelled", f"Cancelled in step {build.step}, {build.step_name}.")
             change = changes.ended(build, event, now)
         await self._lifecycle.fire(model, Trigger.CANCEL, change)
-
-    async def _amend(self, build: Build, change: Change) -> Build:
-        if not self._scheduler.is_running(build.id):
-            return await self._lifecycle.fire(BuildModel(build), Trigger.AMEND, change)
-
-        async def owned(model: BuildModel) -> None:
-            await self._lifecycle.fire(model, Trigger.AMEND, change)
-
-        await self._scheduler.interrupt(build.id, owned)
-        return await self._store.builds.get(build.id)
 
 
 def _checked_answers(questions: Sequence[Mapping[str, Any]], answers: Mapping[str, str]) -> dict[str, str]:

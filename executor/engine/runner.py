@@ -40,11 +40,16 @@ class Limits:
 
 
 class Handle:
-    """A build that has its owner task; `interruption` is what the owner does once its step is stopped."""
+    """A build that has its owner task; `interruption` is what the owner does once its step is stopped.
 
-    __slots__ = ("interruption", "task")
+    `model` is what the owner fires its triggers on; an amendment fires on the same one, and so takes its turn
+    with the step's checkpoints.
+    """
+
+    __slots__ = ("interruption", "model", "task")
 
     def __init__(self) -> None:
+        self.model: BuildModel | None = None
         self.task: asyncio.Task[None] | None = None
         self.interruption: Interruption | None = None
 
@@ -74,7 +79,8 @@ class Runner:
         with structlog.contextvars.bound_contextvars(build_id=build_id):
             while True:
                 try:
-                    await self._advance(BuildModel(await self._store.builds.get(build_id)))
+                    handle.model = BuildModel(await self._store.builds.get(build_id))
+                    await self._advance(handle.model)
                     return
                 except StaleView:
                     self._store.builds.forget(build_id)
@@ -87,7 +93,8 @@ class Runner:
                         raise
                     interruption, handle.interruption = handle.interruption, None
                     drained = asyncio.current_task().uncancel() > 0  # type: ignore[union-attr]
-                    await interruption(BuildModel(await self._store.builds.get(build_id)))
+                    handle.model = BuildModel(await self._store.builds.get(build_id))
+                    await interruption(handle.model)
                     if drained:
                         raise
 
@@ -95,8 +102,9 @@ class Runner:
         if model.build.state is State.QUEUED:
             await self._lifecycle.fire(model, Trigger.START, changes.started(model.build, self._live.now()))
         while model.build.state in RUNNABLE:
+            budget = model.build.budget_usd
             outcome = await self._run_step(model)
-            if outcome is not None:
+            if outcome is not None and not _was_met(outcome, budget, model.build):
                 await self._apply(model, outcome)
 
     async def _run_step(self, model: BuildModel) -> Outcome | None:
@@ -206,6 +214,11 @@ class Runner:
             await self._wait_or_ask(model, Transient(error.message, hint=error.hint))
             return
         await self._lifecycle.fire(model, Trigger.FAIL, changes.failed(model.build, error, now))
+
+
+def _was_met(outcome: Outcome, budget: float | None, build: Build) -> bool:
+    """True when the step stopped for want of a budget that was raised while it ran: it runs again."""
+    return isinstance(outcome, Ask) and outcome.needs == "budget" and build.budget_usd != budget
 
 
 def _unexpected(error: Exception, build: Build) -> Permanent:

@@ -100,6 +100,11 @@ class Scheduler:
         """True while the build has an owner task."""
         return build_id in self._running
 
+    def model_of(self, build_id: str) -> BuildModel | None:
+        """What the owner of a running build fires its triggers on; None where it has no owner yet."""
+        handle = self._running.get(build_id)
+        return handle.model if handle is not None else None
+
     async def interrupt(self, build_id: str, interruption: Interruption) -> None:
         """Stop the running step and let the owner do `interruption`; returns when it has.
 

@@ -78,16 +78,16 @@ async def test_hours_in_which_the_daemon_was_down_are_not_working_time(tmp_path)
 async def test_a_drain_that_meets_an_interruption_stops_the_build_all_the_same(tmp_path):
     async with running_world(tmp_path) as world:
         world.steps[3].script = _hang
-        build = await world.submit(budget_usd=1.0)
+        build = await world.submit()
         while not world.steps[3].calls:
             await asyncio.sleep(0)
-        raised = asyncio.create_task(world.commands.top_up(build.id, 2.0))
+        cancelled = asyncio.create_task(world.commands.cancel(build.id))
         while world.scheduler._running[build.id].interruption is None:
             await asyncio.sleep(0)
         async with asyncio.timeout(5):
             await world.scheduler.stop()
-        await raised
-        assert (await world.store.builds.get(build.id)).budget_usd == 3.0
+        await cancelled
+        assert (await world.store.builds.get(build.id)).state is State.CANCELLED
 
 
 async def test_a_cancel_that_meets_the_end_of_a_step_is_decided_anew(world: World):

@@ -13,8 +13,8 @@ from executor.errors import Permanent
 from tests.web.conftest import Site
 
 
-async def held(site: Site) -> str:
-    build_id = await site.started(approval_mode="checkpoints")
+async def held(site: Site, **more: object) -> str:
+    build_id = await site.started(approval_mode="checkpoints", **more)
     await site.world.until(build_id, State.WAITING_APPROVAL)
     return f"/executor/builds/{build_id}"
 
@@ -72,9 +72,16 @@ async def test_questions_are_shown_and_answers_are_checked(site: Site) -> None:
 
 
 async def test_a_budget_is_raised_and_shown(site: Site) -> None:
+    path = await held(site, budget_usd=1.0)
+    assert (await site.post(f"{path}/budget", {"usd": 2.5}))[1]["budget_usd"] == 3.5
+    assert (await site.post(f"{path}/budget", {"usd": 1}))[1]["budget_usd"] == 4.5
+
+
+async def test_a_build_without_a_budget_has_none_to_raise(site: Site) -> None:
     path = await held(site)
-    assert (await site.post(f"{path}/budget", {"usd": 2.5}))[1]["budget_usd"] == 2.5
-    assert (await site.post(f"{path}/budget", {"usd": 1}))[1]["budget_usd"] == 3.5
+    status, reply, _ = await site.post(f"{path}/budget", {"usd": 2.5})
+    assert (status, reply["error"]["code"]) == (409, "NO_BUDGET")
+    assert (await site.get(f"{path}/status"))[1]["budget_usd"] is None
 
 
 async def test_a_cancel_ends_a_running_build_and_a_second_one_is_409(site: Site) -> None:
