@@ -13,13 +13,23 @@ from typing import Any
 import aiohttp
 import structlog
 
+from executor.adapters.claude import Claude
 from executor.adapters.fp_tools import FpTools
 from executor.adapters.git import Git
 from executor.adapters.registry import CoreRegistry, Registry
 from executor.adapters.registry_cache import RegistryCache
+from executor.adapters.spec_verifier import SpecVerifier
+from executor.adapters.verifier_service import VerifierService
+from executor.agent.acceptance_author import AcceptanceAuthor
+from executor.agent.access import ModelAccess
+from executor.agent.budget import SpendingLimits
+from executor.agent.spec_author import SpecAuthor
+from executor.checks.acceptance import AcceptanceRunner
 from executor.checks.at_first_use import VerifierAtFirstUse
 from executor.domain.build import Build
+from executor.domain.conversation import ModelService
 from executor.domain.estimate import DEFAULT_SECONDS, Estimator
+from executor.domain.prices import PricePerMillion
 from executor.domain.retry import RetryPolicy
 from executor.domain.step import Step
 from executor.engine.bus import Bus
@@ -40,9 +50,11 @@ from executor.sandbox.leftovers import sweep_leftovers
 from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
 from executor.sandbox.venv import VenvCache, find_uv
-from executor.settings import Configuration, ConfigurationError
+from executor.settings import Configuration, ConfigurationError, Settings
+from executor.steps.apprentice import ApprenticeBuildStep
 from executor.steps.build import ScaffoldBuildStep
 from executor.steps.deploy import DeployStep
+from executor.steps.hidden_tests import CarriesOut, HiddenTests
 from executor.steps.intent import IntentStep
 from executor.steps.package import PackageStep
 from executor.steps.register import RegisterStep
@@ -63,14 +75,25 @@ RELEASE_ENV = {"ENVIRONMENT": "production", "LOG_LEVEL": "INFO", "REGISTER": "fa
 
 
 @dataclass(frozen=True, slots=True)
+class WithModel:
+    """What is needed beside the rest when a model writes; `hidden_tests` carries out what it never sees."""
+
+    service: ModelService
+    venvs: VenvCache
+    hidden_tests: CarriesOut
+
+
+@dataclass(frozen=True, slots=True)
 class Outside:
-    """The parts that touch the world beyond the state directory."""
+    """The parts that touch the world beyond the state directory. Without a model code is made by rule."""
 
     places: Places
     sandbox: Sandbox
     verifier: Verifies
     target: Target
     registry: Registry | None
+    with_model: WithModel | None = None
+    spec_verifier: SpecVerifier | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +157,45 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
         probes=settings.deploy.probes,
         deadline=settings.deploy.timeout,
     )
-    limits = SandboxLimits(
-        memory_bytes=settings.sandbox.memory,
-        pids=settings.sandbox.pids,
-        wall_seconds=settings.sandbox.timeout,
-    )
     registry: Registry | None = None
     if settings.registry.url:
         token = configuration.secrets.get("REGISTRY_TOKEN") or None
         mark = f"executor-{settings.server.droplet_id}"
         registry = CoreRegistry(session, settings.registry.url, token, executor=mark)
-    verifier = VerifierAtFirstUse(sandbox=sandbox, venvs=venvs, places=places, limits=limits)
-    return Outside(places, sandbox, verifier, target, registry)
+    limits = _sandbox_limits(settings)
+    packages = frozenset(settings.sandbox.packages)
+    opinion = VerifierService(session, settings.verifier.url) if settings.verifier.url else None
+    verifier = VerifierAtFirstUse(
+        sandbox=sandbox,
+        venvs=venvs,
+        places=places,
+        limits=limits,
+        packages=packages,
+        second_opinion=opinion,
+    )
+    with_model = None
+    if configuration.has_model:
+        hidden = AcceptanceRunner(sandbox=sandbox, venvs=venvs, places=places, limits=limits)
+        with_model = WithModel(_model(configuration), venvs, hidden)
+    spec_verifier = SpecVerifier(session, settings.spec.verifier_url) if settings.spec.verifier_url else None
+    return Outside(places, sandbox, verifier, target, registry, with_model, spec_verifier)
+
+
+def _model(configuration: Configuration) -> ModelService:
+    settings = configuration.settings.model
+    return Claude(
+        api_key=configuration.secrets.get("ANTHROPIC_API_KEY"),
+        base_url=settings.base_url,
+        timeout=settings.timeout,
+    )
+
+
+def _sandbox_limits(settings: Settings) -> SandboxLimits:
+    return SandboxLimits(
+        memory_bytes=settings.sandbox.memory,
+        pids=settings.sandbox.pids,
+        wall_seconds=settings.sandbox.timeout,
+    )
 
 
 def _require_token(launcher: Launcher, token: str) -> None:
@@ -178,7 +228,8 @@ def _engine(
 ) -> Daemon:
     settings = configuration.settings
     bus = Bus()
-    estimator = Estimator(DEFAULT_SECONDS["scaffold"])
+    has_model = world.with_model is not None
+    estimator = Estimator(DEFAULT_SECONDS["anthropic" if has_model else "scaffold"])
     live = Live(estimator, clock)
 
     def noted(build: Build) -> None:
@@ -207,8 +258,10 @@ def _engine(
             approval_mode=settings.builds.approval_mode,
             target=settings.deploy.target,
             max_queued=settings.builds.max_queued,
-            has_model=False,
+            has_model=has_model,
             port=settings.deploy.port_range[0],
+            budget_usd=settings.builds.budget_usd or None,
+            unpriced_model="" if settings.model.model in settings.model.prices else settings.model.model,
         ),
         registered=lambda: _registered(cache),
         preview=preview,
@@ -219,7 +272,7 @@ def _engine(
         lifecycle=lifecycle,
         scheduler=scheduler,
         intake=intake,
-        decisions=Decisions(store, live, lifecycle, has_model=False, submit=intake.submit),
+        decisions=Decisions(store, live, lifecycle, has_model=has_model, submit=intake.submit),
     )
     keeper = ReleaseKeeper(
         droplets=store.droplets,
@@ -236,18 +289,66 @@ def _steps(configuration: Configuration, store: Store, world: Outside) -> Sequen
     settings = configuration.settings
     git, repositories, places = Git(), _repositories(configuration), world.places
     fp_tools = FpTools(Path(settings.spec.fp_tools)) if settings.spec.fp_tools else None
+    access = _access(configuration, store, world)
     return (
         IntentStep(store.droplets, world.registry, settings.server.droplet_id, settings.deploy.port_range),
-        SpecStep(git, repositories, places, fp_tools, settings.spec.min_score),
+        SpecStep(
+            git,
+            repositories,
+            places,
+            fp_tools,
+            settings.spec.min_score,
+            SpecAuthor(access) if access else None,
+        ),
         PackageStep(git, repositories, places),
-        ScaffoldBuildStep(git, repositories, places),
-        VerifyStep(git, repositories, places, world.verifier),
+        _build_step(configuration, world, access),
+        VerifyStep(git, repositories, places, world.verifier, _hidden_tests(world, access)),
         DeployStep(
             git, repositories, places, world.target, store.droplets, RELEASE_ENV, settings.deploy.keep
         ),
         RegisterStep(world.registry),
         ReportStep(configuration.base_url),
     )
+
+
+def _build_step(configuration: Configuration, world: Outside, access: ModelAccess | None) -> Step:
+    git, repositories, settings = Git(), _repositories(configuration), configuration.settings
+    if access is None or world.with_model is None:
+        return ScaffoldBuildStep(git, repositories, world.places)
+    return ApprenticeBuildStep(
+        git=git,
+        repositories=repositories,
+        places=world.places,
+        sandbox=world.sandbox,
+        venvs=world.with_model.venvs,
+        limits=_sandbox_limits(settings),
+        access=access,
+        verifier=world.verifier,
+        packages=frozenset(settings.sandbox.packages),
+        max_iterations=settings.builds.max_iterations,
+    )
+
+
+def _access(configuration: Configuration, store: Store, world: Outside) -> ModelAccess | None:
+    if world.with_model is None:
+        return None
+    model, builds = configuration.settings.model, configuration.settings.builds
+    return ModelAccess(
+        turns=store.turns,
+        service=world.with_model.service,
+        prices={name: PricePerMillion(**price.model_dump()) for name, price in model.prices.items()},
+        limits=SpendingLimits(model.max_turns, builds.budget_tokens),
+        model=model.model,
+        stronger_model=model.stronger_model,
+        effort=model.effort,
+        max_tokens=model.max_tokens,
+    )
+
+
+def _hidden_tests(world: Outside, access: ModelAccess | None) -> HiddenTests | None:
+    if access is None or world.with_model is None:
+        return None
+    return HiddenTests(AcceptanceAuthor(access), world.with_model.hidden_tests)
 
 
 def _withdrawal(configuration: Configuration, store: Store, world: Outside) -> WithdrawRelease:

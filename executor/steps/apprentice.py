@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from executor.adapters.git import Git
 from executor.agent.access import ModelAccess
@@ -17,7 +17,6 @@ from executor.agent.prompts import prompt
 from executor.agent.snapshots import Snapshots
 from executor.agent.toolbox import REQUIREMENTS, WorkspaceTools
 from executor.checks.dependencies import check_packages, foreign_packages, template_packages
-from executor.domain.droplet import DropletIdentity
 from executor.domain.findings import Depth, Result, VerifierReport
 from executor.domain.outcome import Artifact, Done, Outcome
 from executor.domain.spec_endpoints import endpoints_of
@@ -30,23 +29,7 @@ from executor.sandbox.venv import VenvCache
 from executor.steps.packages import PackagesWanted, approved_packages, question, refuse_unasked, settle
 from executor.steps.shared import identity_of, instant_of, ref_of, repository_of
 from executor.steps.spec import SPEC_FILE
-
-
-class Judge(Protocol):
-    """The Verifier as rounds use it."""
-
-    async def verify(
-        self,
-        *,
-        source: Path,
-        commit: str,
-        identity: DropletIdentity,
-        notify: Callable[[str, Mapping[str, Any]], None],
-        depth: Depth,
-        approved: frozenset[str],
-    ) -> VerifierReport:
-        """Check a clean checkout. Raises Transient or Permanent only for trouble not its own."""
-        ...
+from executor.steps.verify import Verifies
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +43,7 @@ class ApprenticeBuildStep:
     venvs: VenvCache
     limits: Limits
     access: ModelAccess
-    verifier: Judge
+    verifier: Verifies
     packages: frozenset[str]
     max_iterations: int
     number: int = 4

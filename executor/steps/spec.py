@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from executor.adapters.fp_tools import FpTools
 from executor.adapters.git import Git
@@ -14,6 +14,7 @@ from executor.agent.spec_author import HEARD, AuthoredSpec, SpecAuthor
 from executor.agent.spec_author_words import SpecOrder
 from executor.domain.build import ApprovalMode
 from executor.domain.droplet import DropletIdentity
+from executor.domain.findings import Finding
 from executor.domain.outcome import Artifact, Ask, Done, Outcome
 from executor.domain.spec import Resource, SpecScore
 from executor.domain.spec_endpoints import endpoints_of
@@ -29,6 +30,14 @@ from executor.steps.shared import identity_of, repository_of
 SPEC_FILE = "docs/SPEC.md"
 
 
+class SpecOpinion(Protocol):
+    """Somebody else who reads SPECs, as adapters.spec_verifier.SpecVerifier does."""
+
+    async def opinion(self, spec: str) -> Finding:
+        """Say what they think of it; their absence is an opinion too, never an error."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class SpecStep:
     """The model writes where there is an `author`, else rules do; either starts from what fp-tools drafts."""
@@ -39,6 +48,7 @@ class SpecStep:
     fp_tools: FpTools | None
     min_score: float
     author: SpecAuthor | None = None
+    second_opinion: SpecOpinion | None = None
     number: int = 2
 
     async def run(self, context: StepContext) -> Outcome:
@@ -53,7 +63,7 @@ class SpecStep:
             written = await self.author.write(context, await self._order(context))
         except BudgetSpent as error:
             return spent(error)
-        return written if isinstance(written, Ask) else self._authored(context, written)
+        return written if isinstance(written, Ask) else await self._authored(context, written)
 
     async def _order(self, context: StepContext) -> SpecOrder:
         build = context.build
@@ -67,7 +77,7 @@ class SpecStep:
             earlier=await self._earlier(context),
         )
 
-    def _authored(self, context: StepContext, written: AuthoredSpec) -> Done:
+    async def _authored(self, context: StepContext, written: AuthoredSpec) -> Done:
         score, endpoints = written.score, endpoints_of(written.markdown)
         for line in written.removed:
             context.log(f"No longer served: {line}", "warning")
@@ -77,6 +87,7 @@ class SpecStep:
             "fp_tools": self.fp_tools is not None,
             "model": written.model,
             "assumptions": len(written.assumptions),
+            "opinion": await self._opinion(context, written.markdown),
         }
         facts = {**written.facts, "spec_score": score.overall, "resources": []}
         return Done(
@@ -103,13 +114,27 @@ class SpecStep:
         resources = read_resources(spec)
         names = ", ".join(r.plural for r in resources) or "none"
         context.log(f"SPEC of {len(spec)} characters, score {score.overall:g}; resources: {names}.")
-        meta = {"score": score.overall, "valid": score.valid, "fp_tools": bool(draft)}
+        meta = {
+            "score": score.overall,
+            "valid": score.valid,
+            "fp_tools": bool(draft),
+            "opinion": await self._opinion(context, spec),
+        }
         facts = {"spec_score": score.overall, "resources": [r.plural for r in resources]}
         return Done(
             f"SPEC written, score {score.overall:g} of 100; it serves {names}.",
             facts,
             (Artifact("spec", spec, meta),),
         )
+
+    async def _opinion(self, context: StepContext, spec: str) -> str:
+        """What the ecosystem's spec-verifier says where one is configured; it decides nothing."""
+        if self.second_opinion is None:
+            return ""
+        context.progress("asking the spec-verifier for its opinion", 0.9)
+        said = await self.second_opinion.opinion(spec)
+        context.log(f"NOTE  {said.rule} {said.title}: {said.evidence}")
+        return said.evidence
 
     async def _draft(self, context: StepContext) -> str:
         if self.fp_tools is None:

@@ -13,13 +13,14 @@ from executor.agent.questions import spent
 from executor.domain.acceptance import AcceptanceSet
 from executor.domain.build import BUILD_STEP
 from executor.domain.droplet import DropletIdentity
-from executor.domain.findings import VerifierReport
+from executor.domain.findings import Depth, VerifierReport
 from executor.domain.outcome import Artifact, Done, Outcome, Repair
 from executor.domain.step import StepContext
 from executor.errors import BudgetSpent
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
 from executor.steps.hidden_tests import HiddenTests
+from executor.steps.packages import approved_packages
 from executor.steps.shared import identity_of, repository_of
 
 Notify = Callable[[str, Mapping[str, Any]], None]
@@ -29,7 +30,14 @@ class Verifies(Protocol):
     """What decides whether a commit passes."""
 
     async def verify(
-        self, *, source: Path, commit: str, identity: DropletIdentity, notify: Notify
+        self,
+        *,
+        source: Path,
+        commit: str,
+        identity: DropletIdentity,
+        notify: Notify,
+        depth: Depth = Depth.FULL,
+        approved: frozenset[str] = frozenset(),
     ) -> VerifierReport:
         """Check a clean checkout. Raises Transient or Permanent only for trouble not its own."""
         ...
@@ -76,7 +84,11 @@ class VerifyStep:
             context.progress(action, **details)
 
         report = await self.verifier.verify(
-            source=source, commit=str(build.facts["commit"]), identity=identity_of(build), notify=notify
+            source=source,
+            commit=str(build.facts["commit"]),
+            identity=identity_of(build),
+            notify=notify,
+            approved=approved_packages(build),
         )
         if self.acceptance is None or tests is None or not report.passed:
             return report

@@ -167,7 +167,7 @@ class ScriptedVerifier:
         self._database = state_dir / DATABASE_NAME
         self._red_once = scenario == "repair"
 
-    async def verify(self, *, source: Path, commit: str, identity: object, notify: object) -> VerifierReport:
+    async def verify(self, *, source: Path, commit: str, **_: object) -> VerifierReport:
         await asyncio.sleep(0)
         red = self._red_once and not self._repaired()
         finding = Finding("T1", "The tests pass", Result.FAIL if red else Result.PASS, "scripted")

@@ -1,0 +1,232 @@
+"""Step 4 with a scripted model: every way in which a build by conversation can go, and how it ends."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from executor.domain.build import State
+from tests.fakes.model import script
+from tests.steps.workbench import ReadsTheAnswer, answer, finish, run_tests, tool, workbench
+
+
+async def events(house, build, event_type):
+    return [e for e in await house.store.builds.events(build.id) if e.event_type == event_type]
+
+
+def told(model, index=-1):
+    """What the last message of a request says, as one text."""
+    return json.dumps(model.bodies[index]["messages"][-1])
+
+
+async def test_a_straight_success_is_one_iteration_and_the_executor_says_done(tmp_path):
+    async with workbench(tmp_path / "state", script([answer(), finish()])) as (house, model):
+        done = await house.made()
+    assert (done.facts["ai_iterations"], done.facts["provider"]) == (1, "anthropic")
+    assert done.facts["turns"] == 3  # the SPEC, the code, the hidden tests
+    assert len(model.bodies) == 1
+    assert done.facts["cost_usd"] > 0
+
+
+async def test_two_failing_rounds_then_green_are_three_iterations_with_a_commit_and_a_diff_each(tmp_path):
+    replies = script(
+        [answer("test_a", "test_b"), run_tests()], [answer("test_b"), finish()], [answer(), finish()]
+    )
+    async with workbench(tmp_path / "state", replies) as (house, model):
+        done = await house.made()
+        rounds = await events(house, done, "iteration_finished")
+        diffs = await house.store.builds.artifact_versions(done.id, "diff")
+    assert [e.data["failed"][:2] for e in rounds] == [["test_a", "test_b"], ["test_b", "T1"], []]
+    assert done.facts["ai_iterations"] == 3
+    assert [d["meta"]["iteration"] for d in diffs] == [1, 2, 3, 3]
+    assert len({d["meta"]["commit"] for d in diffs}) == 3
+    assert "test_a" in told(model, 1)
+    assert "1 fail" in told(model, 2)
+
+
+async def test_the_model_is_not_believed_when_it_says_that_it_is_done(tmp_path):
+    replies = script([answer("test_a"), finish()], "Everything works perfectly.", [answer(), finish()])
+    async with workbench(tmp_path / "state", replies) as (house, model):
+        done = await house.made()
+    assert done.facts["ai_iterations"] == 2
+    assert "finish" in told(model, 2)
+
+
+async def test_a_round_that_could_only_repeat_the_last_one_is_not_run(tmp_path):
+    verifier = ReadsTheAnswer()
+    replies = script(
+        [answer("test_a"), run_tests()], [run_tests(), finish()], [answer(), run_tests()], [finish()]
+    )
+    async with workbench(tmp_path / "state", replies, verifier=verifier) as (house, model):
+        done = await house.made()
+    assert done.facts["ai_iterations"] == 2
+    assert len(verifier.judged) == 3  # two rounds, and step 5
+    assert "Nothing has changed" in told(model, 2)
+
+
+async def test_stuck_means_a_nudge_then_a_fresh_conversation_then_a_question_and_its_answer_goes_on(tmp_path):
+    stuck = [
+        [answer("test_a"), tool("bash", command=f"echo {n}"), answer("test_a", f"# {n}"), finish()]
+        for n in range(9)
+    ]
+    replies = script(*stuck, [answer(), finish()])
+    settings = {"model": {"stronger_model": "claude-opus-5-5"}}
+    async with workbench(tmp_path / "state", replies, **settings) as (house, model):
+        build = await house.submit()
+        waiting = await house.until(build.id, State.WAITING_INPUT)
+        question = waiting.hold["questions"][0]
+        assert question["options"] == ["retry", "stop"]
+        assert question["dossier"]["tried"].count("failing") == 9
+        assert "test_a" in question["dossier"]["output"]
+        assert "answer.txt" in question["dossier"]["diff"]
+        await house.commands.answer(build.id, {"go_on": "leave test_a empty"})
+        done = await house.until(build.id)
+        nudges, fresh = await events(house, done, "nudged"), await events(house, done, "fresh_context")
+    assert done.state is State.COMPLETE, done.error
+    assert (len(nudges), len(fresh)) == (1, 1)
+    assert "three times in a row" in told(model, 3)
+    assert [r["model"] for r in model.bodies] == ["claude-sonnet-5-5"] * 6 + ["claude-opus-5-5"] * 4
+    opening = model.bodies[6]["messages"]
+    assert len(opening) == 1
+    assert "<spec>" in opening[0]["content"][0]["text"]
+    assert "test_a" in opening[0]["content"][0]["text"]
+    assert "leave test_a empty" in told(model, 9)
+
+
+async def test_past_the_allowed_iterations_a_person_is_asked_even_if_every_round_fails_otherwise(tmp_path):
+    replies = script(*[[answer(f"test_{n}"), finish()] for n in range(3)], [answer(), finish()])
+    async with workbench(tmp_path / "state", replies, builds={"max_iterations": 3}) as (house, _):
+        build = await house.submit()
+        waiting = await house.until(build.id, State.WAITING_INPUT)
+        assert "after 3 iterations" in waiting.hold["reason"]
+        await house.commands.answer(build.id, {"go_on": "retry"})
+        assert (await house.until(build.id)).state is State.COMPLETE
+
+
+async def test_a_refusal_is_shown_and_a_person_can_let_a_fresh_conversation_go_on(tmp_path):
+    refusal = {
+        "content": [],
+        "stop_reason": "refusal",
+        "stop_details": {"type": "refusal", "category": "cyber"},
+    }
+    replies = script([answer("test_a"), run_tests()], refusal, [answer(), finish()])
+    async with workbench(tmp_path / "state", replies) as (house, model):
+        build = await house.submit()
+        waiting = await house.until(build.id, State.WAITING_INPUT)
+        assert "declined" in waiting.hold["reason"]
+        await house.commands.answer(build.id, {"go_on": "it is a toy"})
+        done = await house.until(build.id)
+    assert done.state is State.COMPLETE
+    assert len(model.bodies[2]["messages"]) == 1
+    assert "it is a toy" in told(model, 2)
+
+
+async def test_a_call_that_the_token_limit_cut_is_not_run_and_the_model_is_told(tmp_path):
+    cut = {"content": [answer("test_a"), answer("test_half")], "stop_reason": "max_tokens"}
+    async with workbench(tmp_path / "state", script(cut, [answer(), finish()])) as (house, model):
+        done = await house.made()
+        calls = await house.store.turns.calls(done.id, 2)
+    assert [c.is_error for c in calls.values()] == [False, True]
+    assert "limit of tokens" in told(model, 1)
+
+
+async def test_a_conversation_that_no_longer_fits_goes_on_in_a_fresh_one_with_the_spec_word_for_word(
+    tmp_path,
+):
+    full = {"content": [], "stop_reason": "model_context_window_exceeded"}
+    replies = script([answer("test_a"), run_tests()], full, [answer(), finish()])
+    async with workbench(tmp_path / "state", replies) as (house, model):
+        done = await house.made()
+        spec = (await house.store.builds.artifact(done.id, "spec"))["body"]
+    fresh = model.bodies[2]["messages"]
+    assert len(fresh) == 1
+    assert spec.strip() in fresh[0]["content"][0]["text"]
+    assert "test_a" in fresh[0]["content"][0]["text"]
+
+
+async def test_a_model_that_never_finishes_stops_at_its_budget_and_a_top_up_lets_it_go_on(tmp_path):
+    def endless(body, number):
+        content = [answer(f"test_{number}")] if number < 40 else [answer(), finish()]
+        return {"content": content, "usage": {"output_tokens": 10_000}}
+
+    async with workbench(tmp_path / "state", endless) as (house, model):
+        build = await house.submit(budget_usd=1.0)
+        waiting = await house.until(build.id, State.WAITING_INPUT)
+        spent, asked = waiting.facts["cost_usd"], len(model.bodies)
+        notices = [e.data["percent"] for e in await events(house, build, "budget_notice")]
+        assert waiting.hold["needs"] == "budget"
+        await house.commands.top_up(build.id, 10.0)
+        done = await house.until(build.id)
+    assert 1.0 <= spent < 1.0 + 2 * spent / asked
+    assert notices == [50, 80, 100]
+    assert done.state is State.COMPLETE
+
+
+async def test_turns_and_tokens_are_limits_too(tmp_path):
+    def endless(body, number):
+        return [answer(), finish()] if number > 12 else [answer(f"test_{number}")]
+
+    async with workbench(tmp_path / "state", endless, model={"max_turns": 5}) as (house, model):
+        build = await house.submit()
+        for turns in (5, 10):
+            waiting = await house.until(build.id, State.WAITING_INPUT)
+            assert len(model.bodies) == turns - 1  # and one for the SPEC
+            assert "max_turns" in waiting.hold["reason"]
+            await house.commands.answer(build.id, {"go_on": "retry"})
+        assert (await house.until(build.id)).state is State.COMPLETE
+
+
+async def test_in_auto_a_question_of_the_model_is_answered_with_its_own_default(tmp_path):
+    asks = tool("ask_architect", question="Which?", options=["red", "blue"], default="red", why="colour")
+    async with workbench(tmp_path / "state", script([asks], [answer(), finish()])) as (house, model):
+        await house.made()
+    assert "red" in told(model, 1)
+
+
+@pytest.mark.parametrize("mode", ["checkpoints", "final"])
+async def test_in_other_modes_the_architect_is_asked_and_the_answer_is_the_tools_result(tmp_path, mode):
+    asks = tool("ask_architect", question="Which?", options=["red", "blue"], default="red", why="colour")
+    async with workbench(tmp_path / "state", script([asks], [answer(), finish()])) as (house, model):
+        build = await house.submit(approval_mode=mode)
+        if mode == "checkpoints":
+            await house.until(build.id, State.WAITING_APPROVAL)
+            await approve(house, build)
+        waiting = await house.until(build.id, State.WAITING_INPUT)
+        assert waiting.hold["questions"][0]["options"] == ["red", "blue"]
+        await house.commands.answer(build.id, {"architect": "blue"})
+        await house.until(build.id, State.WAITING_APPROVAL)
+        await approve(house, build)
+        assert (await house.until(build.id)).state is State.COMPLETE
+    result = model.bodies[1]["messages"][-1]["content"][0]
+    assert result["type"] == "tool_result"
+    assert "blue" in json.dumps(result)
+
+
+async def test_what_the_verifier_refuses_comes_back_to_the_same_conversation(tmp_path):
+    verifier = ReadsTheAnswer(refused={"# slow": "GET /books answered 500"})
+    replies = script([answer("# slow"), finish()], [answer("# fast"), finish()])
+    async with workbench(tmp_path / "state", replies, verifier=verifier) as (house, model):
+        done = await house.made()
+    assert done.facts["ai_iterations"] == 2
+    assert len(model.bodies[1]["messages"]) == 3
+    assert "GET /books answered 500" in told(model, 1)
+
+
+async def test_a_revision_at_the_gate_continues_the_conversation_with_the_feedback(tmp_path):
+    replies = script([answer("# one"), finish()], [answer("# two"), finish()])
+    async with workbench(tmp_path / "state", replies) as (house, model):
+        build = await house.submit(approval_mode="final")
+        await house.until(build.id, State.WAITING_APPROVAL)
+        await house.commands.approve(
+            build.id, checkpoint=None, decision="revise", feedback="in metres", gate_id=None
+        )
+        await house.until(build.id, State.QUEUED, State.IN_PROGRESS)
+        await house.until(build.id, State.WAITING_APPROVAL)
+        await approve(house, build)
+        assert (await house.until(build.id)).facts["ai_iterations"] == 2
+    assert "in metres" in told(model, 1)
+
+
+async def approve(house, build):
+    await house.commands.approve(build.id, checkpoint=None, decision="approve", feedback="", gate_id=None)
