@@ -15,7 +15,7 @@ from executor.agent.tool_snippets import around, lines_of, unparsable
 from executor.agent.tool_view import view_directory, view_file
 from executor.errors import Invalid, NotFound
 from executor.sandbox.workspace import Workspace
-from executor.sandbox.workspace_names import shown
+from executor.sandbox.workspace_names import INSIDE, shown
 
 _MOST_NUMBERS = 100
 _NO_UNDO = (
@@ -114,10 +114,15 @@ class EditorTool:
         self._workspace.write(path, text.encode())
 
     def _meant(self, path: str) -> str:
-        """The files of the workspace whose names are nearest to one that is not there."""
-        here = [f"/ws/{name}" for name in self._workspace.listing() if not name.endswith(("/", "@"))]
-        near = difflib.get_close_matches(shown(path), here, n=3, cutoff=0.6)
-        return f"Did you mean {' or '.join(near)}?" if near else "View /ws to see what is there."
+        """The files at the top of the workspace and beside a missing one whose names are nearest to it."""
+        wanted = shown(path).removeprefix(f"{INSIDE}/")
+        parent = wanted.rpartition("/")[0]
+        beside = self._workspace.listing(parent) if self._workspace.is_directory(parent) else []
+        files = {name for name in (*self._workspace.listing(), *beside) if not name.endswith(("/", "@"))}
+        near = difflib.get_close_matches(wanted, sorted(files), n=3, cutoff=0.6)
+        if not near:
+            return f"View {INSIDE} to see what is there."
+        return f"Did you mean {' or '.join(f'{INSIDE}/{name}' for name in near)}?"
 
 
 def _only_place(path: str, text: str, old: str, new: str) -> int:

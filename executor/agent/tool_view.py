@@ -8,7 +8,7 @@ from executor.agent.tool_result import ToolResult
 from executor.agent.tool_snippets import lines_of, numbered
 from executor.errors import Invalid
 from executor.sandbox.workspace import MOST_ENTRIES
-from executor.sandbox.workspace_names import shown
+from executor.sandbox.workspace_names import INSIDE, shown
 
 LONGEST_VIEW = 64_000
 """Characters of one view; what lies beyond is seen with view_range."""
@@ -32,7 +32,7 @@ def view_file(path: str, text: str, span: tuple[int, int] | None) -> ToolResult:
 def view_directory(path: str, entries: Sequence[str]) -> ToolResult:
     """The paths below a directory, two levels deep, as they are used in further calls."""
     here = shown(path)
-    listed = "\n".join(f"/ws/{entry}" for entry in entries) or "(nothing but perhaps hidden files)"
+    listed = "\n".join(f"{INSIDE}/{entry}" for entry in entries) or "(nothing but perhaps hidden files)"
     more = "\n[there is more; view a directory below]" if len(entries) >= MOST_ENTRIES else ""
     return ToolResult(f"{here}/, two levels deep, without hidden files:\n{listed}{more}")
 
