@@ -253,7 +253,8 @@ async def test_the_messages_api_takes_both_forms(tmp_path):
 
 
 def test_requirements_are_numbered_at_the_start_of_a_line():
-    spec = "## Requirements\n- **R1** a\n* R2: b, as R9 says\n| R3 | c |\nR12 d\n### R4 e\nR1 again\nXR5 R6x\n    R7 of the intent"
+    spec = "## Requirements\n- **R1** a\n* R2: b, as R9 says\n| R3 | c |\nR12 d\n### R4 e\nR1 again\nXR5 R6x"
+    spec += "\n    R7 is quoted from the intent"
     assert numbered(spec) == ("R1", "R2", "R3", "R12", "R4")
 
 
