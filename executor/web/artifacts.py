@@ -1,7 +1,9 @@
-"""What a build made and said: SPEC, diff, tests, report, log, turns."""
+"""What a build made and said: SPEC, diff, tests, report, log."""
 
 from __future__ import annotations
 
+import asyncio
+import difflib
 import json
 from typing import Any
 
@@ -36,10 +38,9 @@ class Artifacts:
 
         async def artifact(request: Request) -> Response:
             build = await find_build(self._api, request.path_params["build_id"])
-            version = queries.optional_whole(request, "version", low=1)
-            found = await self._api.store.builds.artifact(build.id, kind, version)
-            if found is None:
-                raise _absent(build, kind, version)
+            found = await self._asked_for(request, build, kind)
+            if kind == "spec" and (against := queries.optional_whole(request, "against", low=1)) is not None:
+                return await self._compared(request, build, found, against)
             body = str(found["body"])
             document = _as_json(body)
             if document is not None:
@@ -63,10 +64,44 @@ class Artifacts:
         shown = [log_line(line) for line in lines]
         return Json({"lines": shown, "next": shown[-1]["line"] if shown else after})
 
-    async def turns(self, request: Request) -> Response:
-        """Model calls of the build; a build without a model has none."""
-        await find_build(self._api, request.path_params["build_id"])
-        return Json([])
+    async def _asked_for(self, request: Request, build: Build, kind: str) -> dict[str, Any]:
+        """The newest version, or the one that the query names. Raises NotFound."""
+        version = queries.optional_whole(request, "version", low=1)
+        iteration = queries.optional_whole(request, "iteration", low=1) if kind == "diff" else None
+        if iteration is not None:
+            version = await self._version_of(build, iteration, version)
+        return await self._version(build, kind, version)
+
+    async def _version(self, build: Build, kind: str, version: int | None) -> dict[str, Any]:
+        found = await self._api.store.builds.artifact(build.id, kind, version)
+        if found is None:
+            raise _absent(build, kind, version)
+        return found
+
+    async def _version_of(self, build: Build, iteration: int, version: int | None) -> int:
+        """The newest diff of an iteration: a build that was sent back may have several of one number."""
+        if version is not None:
+            raise invalid(["query", "iteration"], "either a version or an iteration is expected, not both")
+        known = await self._api.store.builds.artifact_versions(build.id, "diff")
+        fitting = [v["version"] for v in known if v["meta"].get("iteration") == iteration]
+        if not fitting:
+            raise NotFound(
+                f"Build {build.id} has no diff of an iteration {iteration}.",
+                hint=f"`fpai diff {build.id} --list` shows which there are.",
+                code="DIFF_NOT_FOUND",
+            )
+        return int(fitting[-1])
+
+    async def _compared(self, request: Request, build: Build, found: dict[str, Any], than: int) -> Response:
+        """What a SPEC changed over an earlier version, as a unified diff."""
+        before = await self._version(build, "spec", than)
+        # Long SPECs take long to compare, and the loop serves others meanwhile.
+        diff = await asyncio.to_thread(_unified, before, found)
+        media = MEDIA["diff"]
+        if preferred(request, (media, "text/plain", _JSON)) != _JSON:
+            return Response(diff, media_type=media)
+        document = {"build_id": build.id, "kind": "spec", "version": found["version"], "against": than}
+        return Json({**document, "diff": diff})
 
     async def _wrapped(self, build: Build, kind: str, found: dict[str, Any]) -> dict[str, Any]:
         versions = await self._api.store.builds.artifact_versions(build.id, kind)
@@ -79,6 +114,12 @@ class Artifacts:
             kind: found["body"],
             "versions": [{**v, "at": iso(v["at"])} for v in versions],
         }
+
+
+def _unified(before: dict[str, Any], after: dict[str, Any]) -> str:
+    names = (f"SPEC version {before['version']}", f"SPEC version {after['version']}")
+    old, new = (f"{row['body'].rstrip()}\n".splitlines(keepends=True) for row in (before, after))
+    return "".join(difflib.unified_diff(old, new, *names))
 
 
 def log_line(row: dict[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,7 @@ class StepDetails(BaseModel):
     files_created: int
     tests_passing: int
     tests_failing: int
+    max_iterations: int | None
 
 
 class GateDocument(_Document):
@@ -94,7 +95,10 @@ class StatusDocument(_Document):
     elapsed_seconds: float
     working_seconds: float
     cost_usd: float
-    tokens: int | dict[str, int]
+    cost_known: bool
+    tokens: int
+    turns: int
+    cache_hit_rate: float | None
     budget_usd: float | None
     attempt: int
     gate: GateDocument | None
@@ -111,6 +115,7 @@ class StatusDocument(_Document):
     spec_score: float | None
     commit: str | None
     provider: str | None
+    model: str | None
     model_used: bool
     left_out: list[Any]
     intent: str
@@ -159,6 +164,69 @@ class LogDocument(_Document):
 
     lines: list[LogLine]
     next: int
+
+
+class ToolCallDocument(_Document):
+    """One tool call of a turn; `about` is its path or the first line of its command."""
+
+    name: str
+    about: str
+    state: Literal["started", "finished"]
+    seconds: float | None
+    is_error: bool
+
+
+class TokensDocument(_Document):
+    """Tokens by their price; `input` are those that neither came from the cache nor went into it."""
+
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+
+
+class TurnDocument(_Document):
+    """One call of a model. `cost_usd` is null where it is not known: lost calls, models without a price."""
+
+    number: int
+    conversation: str
+    model: str
+    state: Literal["asked", "answered", "failed", "lost"]
+    asked_at: str
+    seconds: float | None
+    stop_reason: str | None
+    error: str | None
+    tokens: TokensDocument
+    cost_usd: float | None
+    tool_calls: list[ToolCallDocument]
+
+
+class SumsDocument(_Document):
+    """Builds of one kind. `counted` ended other than by a cancel; durations are those of successes."""
+
+    builds: int
+    states: dict[str, int]
+    counted: int
+    succeeded: int
+    success_rate: float | None
+    median_elapsed_seconds: float | None
+    median_working_seconds: float | None
+    longest_elapsed_seconds: float | None
+    cost_usd: float
+    cost_per_success_usd: float | None
+    builds_of_unknown_cost: int
+    turns: int
+    tokens: TokensDocument
+    cache_hit_rate: float | None
+
+
+class CostDocument(_Document):
+    """What all builds came to, by who built; `undecided` ended before anyone began."""
+
+    wanted: dict[str, float]
+    model: SumsDocument
+    scaffold: SumsDocument
+    undecided: SumsDocument
 
 
 class ReleaseDocument(_Document):

@@ -55,7 +55,10 @@ def status_document(build: Build, live: Live, now: float, base_url: str) -> dict
         "elapsed_seconds": round((build.finished_at or now) - build.created_at, 1),
         "working_seconds": round(_working(build, now), 1),
         "cost_usd": facts.get("cost_usd", 0.0),
+        "cost_known": facts.get("cost_known", True) and not facts.get("unknown_cost_turns"),
         "tokens": facts.get("tokens", 0),
+        "turns": facts.get("turns", 0),
+        "cache_hit_rate": facts.get("cache_hit_rate"),
         "budget_usd": build.budget_usd,
         "attempt": build.attempt,
         "gate": _gate(hold) if build.state is State.WAITING_APPROVAL else None,
@@ -72,7 +75,8 @@ def status_document(build: Build, live: Live, now: float, base_url: str) -> dict
         "spec_score": facts.get("spec_score"),
         "commit": facts.get("commit"),
         "provider": facts.get("provider"),
-        "model_used": facts.get("provider") not in {None, "scaffold"},
+        "model": facts.get("model"),
+        "model_used": bool(facts.get("turns")) or facts.get("provider") not in {None, "scaffold"},
         "left_out": facts.get("left_out", []),
         "intent": build.intent,
         "approval_mode": build.approval_mode,
@@ -92,6 +96,7 @@ def status_document(build: Build, live: Live, now: float, base_url: str) -> dict
             "diff": f"{address}/diff",
             "tests": f"{address}/tests",
             "report": f"{address}/report",
+            "turns": f"{address}/turns",
         },
     }
 
@@ -133,6 +138,7 @@ class StatusDocuments:
 def _details(build: Build, live: Mapping[str, Any], fraction: float | None) -> dict[str, Any]:
     known: dict[str, Any] = {name: build.facts.get(name, 0) for name in _COUNTS}
     known["started_at"] = iso(build.step_started_at) if build.step_started_at is not None else None
+    known["max_iterations"] = (build.facts.get("apprentice") or {}).get("allowed")
     known["action"] = ""
     known["fraction"] = fraction
     known.update(live)

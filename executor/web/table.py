@@ -14,11 +14,13 @@ from executor.web.builds import Builds
 from executor.web.contract import Contract
 from executor.web.decisions import Decisions
 from executor.web.documents import (
+    CostDocument,
     DropletDocument,
     EventDocument,
     LogDocument,
     StartedDocument,
     StatusDocument,
+    TurnDocument,
 )
 from executor.web.droplets import Droplets
 from executor.web.envelope import Refusal
@@ -34,6 +36,7 @@ from executor.web.schemas import (
     RetryBody,
     SubmitBody,
 )
+from executor.web.spending import Spending
 from executor.web.sse import Events
 from executor.web.status import WORD_STATES, StatusDocuments
 
@@ -161,8 +164,12 @@ def decision_operations(api: Api, documents: StatusDocuments) -> list[Operation]
 
 def artifact_operations(api: Api) -> list[Operation]:
     """What builds made, and the droplets they made it for."""
-    artifacts, droplets = Artifacts(api), Droplets(api)
+    artifacts, droplets, spending = Artifacts(api), Droplets(api), Spending(api)
     version = Parameter("version", "An earlier one; default the newest.", _NATURAL)
+    more = {
+        "spec": (Parameter("against", "Show what changed since this version.", _NATURAL),),
+        "diff": (Parameter("iteration", "The work as it stood after this round.", _NATURAL),),
+    }
     texts = [
         Operation(
             "GET",
@@ -172,7 +179,7 @@ def artifact_operations(api: Api) -> list[Operation]:
             "Artifacts",
             reply=_OBJECT,
             media=(media, "application/json"),
-            parameters=(version,),
+            parameters=(version, *more.get(kind, ())),
             errors=(400, 404),
         )
         for kind, media in MEDIA.items()
@@ -194,11 +201,20 @@ def artifact_operations(api: Api) -> list[Operation]:
         Operation(
             "GET",
             f"{BUILD}/turns",
-            artifacts.turns,
-            "The model calls of the build.",
+            spending.turns,
+            "The model calls of the build, with their tokens and dollars.",
             "Artifacts",
-            reply={"type": "array", "items": _OBJECT},
+            reply=TurnDocument,
+            many=True,
             errors=(404,),
+        ),
+        Operation(
+            "GET",
+            "/executor/cost",
+            spending.cost,
+            "What all builds came to: successes, durations, dollars.",
+            "Builds",
+            reply=CostDocument,
         ),
         Operation(
             "GET",

@@ -1,4 +1,4 @@
-"""SPEC, diff, tests, report, log, turns and the registry, as callers read them."""
+"""SPEC, diff, tests, report, log and the registry, as callers read them."""
 
 from __future__ import annotations
 
@@ -71,9 +71,49 @@ async def test_the_log_is_paged_searched_and_filtered(site: Site) -> None:
     assert end == {"lines": [], "next": 999}
 
 
-async def test_a_build_without_a_model_has_no_turns(site: Site) -> None:
-    path = await built(site)
-    assert (await site.get(f"{path}/turns"))[1] == []
+def rounds(*greens: bool) -> tuple[Artifact, ...]:
+    return tuple(
+        Artifact("diff", f"+ as of {n}\n", {"iteration": n, "commit": f"c{n}", "green": green})
+        for n, green in enumerate(greens, 1)
+    )
+
+
+async def test_each_iteration_has_its_diff_and_the_newest_is_the_default(site: Site) -> None:
+    async def build(context: StepContext) -> Outcome:
+        for diff in rounds(False, False):
+            await context.record("iteration_finished", "One more.", artifacts=(diff,))
+        again = Artifact("diff", "+ anew\n", {"iteration": 1, "commit": "c9", "green": True})
+        return Done("Built.", artifacts=(again,))
+
+    site.world.steps[4].script = build
+    path = f"/executor/builds/{(await site.finished()).id}/diff"
+    assert (await site.get(path))[1] == "+ anew\n"
+    assert (await site.get(f"{path}?iteration=2"))[1] == "+ as of 2\n"
+    assert (await site.get(f"{path}?iteration=1"))[1] == "+ anew\n"
+    assert (await site.get(f"{path}?version=1"))[1] == "+ as of 1\n"
+    document = (await site.get(path, headers={"Accept": "application/json"}))[1]
+    assert [v["meta"]["iteration"] for v in document["versions"]] == [1, 2, 1]
+    status, reply, _ = await site.get(f"{path}?iteration=7")
+    assert (status, reply["error"]["code"]) == (404, "DIFF_NOT_FOUND")
+    assert (await site.get(f"{path}?iteration=1&version=1"))[0] == 400
+
+
+async def test_versions_of_a_spec_are_compared(site: Site) -> None:
+    async def spec(context: StepContext) -> Outcome:
+        await context.record("drafted", "A draft.", artifacts=(Artifact("spec", "# Notes\n\none\ntwo"),))
+        return Done("Written.", artifacts=(Artifact("spec", "# Notes\n\none\n2\n"),))
+
+    site.world.steps[2].script = spec
+    path = f"/executor/builds/{(await site.finished()).id}/spec"
+    status, text, headers = await site.get(f"{path}?version=2&against=1")
+    assert (status, text.splitlines()[:2]) == (200, ["--- SPEC version 1", "+++ SPEC version 2"])
+    assert [line for line in text.splitlines()[2:] if line[0] in "+-"] == ["-two", "+2"]
+    assert headers["content-type"].startswith("text/x-diff")
+    document = (await site.get(f"{path}?against=1", headers={"Accept": "application/json"}))[1]
+    assert (document["version"], document["against"], document["diff"]) == (2, 1, text)
+    assert (await site.get(f"{path}?against=2"))[1] == ""
+    assert (await site.get(f"{path}?against=9"))[0] == 404
+    assert (await site.get(f"{path}?against=0"))[0] == 400
 
 
 async def test_the_registry_lists_droplets_with_releases_and_probed_health(serve: Serving) -> None:
