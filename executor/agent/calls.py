@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from executor.agent.briefing import CUT_OFF, INTERRUPTED
 from executor.agent.snapshots import Snapshots
+from executor.agent.tool_forms import EDITOR
 from executor.agent.tools import ToolResult, touches_nothing
 from executor.domain.conversation import Block, StopReason
 from executor.domain.outcome import Outcome
@@ -105,12 +106,12 @@ class Calls:
             )
         if message.stop_reason == StopReason.MAX_TOKENS and call.position == len(message.content) - 1:
             await self.finish(call, ToolResult(CUT_OFF, is_error=True))
-        elif own is not None:  # the executor's own tools can simply be run again
+        elif own is not None:  # as an edit, which the restored workspace has undone, it can be run again
             answer = await own(call)
             if not isinstance(answer, ToolResult):
                 return answer
             await self.finish(call, answer)
-        elif was_started:
+        elif was_started and call.name != EDITOR:
             await self.finish(call, ToolResult(INTERRUPTED, is_error=True))
         else:
             await self._run_tool(call)

@@ -84,6 +84,15 @@ class Conversation:
         """The history as a request carries it."""
         return tuple({"role": m.role, "content": list(m.content)} for m in self._messages)
 
+    @property
+    def _activity(self) -> str:
+        return self.name.split("-")[0]
+
+    @property
+    def _speaks(self) -> bool:
+        """False where replies are a form: nobody reads that, and hidden tests are for no watcher's eyes."""
+        return self._form.output is None
+
     async def say(
         self, *parts: str | Block, facts: Mapping[str, Any] | None = None, event: NewEvent | None = None
     ) -> None:
@@ -109,7 +118,7 @@ class Conversation:
         build = self._context.build
         refuse_when_spent(build, self._access.limits)
         opened = await self._turns.begin(build.id, self.name, self._form.model, self._context.now())
-        live = LiveReply(self._context, self.name.split("-")[0])
+        live = LiveReply(self._context, self._activity, speaks=self._speaks)
         try:
             reply = await self._access.service.reply(self._request(), live.heard)
         except ExecutorError as error:
@@ -190,11 +199,11 @@ class Conversation:
             "usd": usd,
             "stop_reason": reply.stop_reason,
             "calls": [call["name"] for call in reply.calls],
-            "text": reply.text[:500],
+            "text": reply.text[:500] if self._speaks else "",
         }
         await self._context.record(
             "model_replied",
-            _sentence(self.name, number, reply, usd),
+            _sentence(self._activity, number, reply, usd, speaks=self._speaks),
             facts,
             data=data,
             also=also,
@@ -229,10 +238,10 @@ def _spent(facts: Mapping[str, Any], reply: ModelReply, usd: float | None) -> di
     }
 
 
-def _sentence(name: str, number: int, reply: ModelReply, usd: float | None) -> str:
+def _sentence(name: str, number: int, reply: ModelReply, usd: float | None, *, speaks: bool) -> str:
     cost = "price unknown" if usd is None else f"${usd:.4f}"
     calls = ", ".join(str(call["name"]) for call in reply.calls)
-    first = next(iter(reply.text.strip().splitlines()), "")
+    first = next(iter(reply.text.strip().splitlines()), "") if speaks else "the form is filled in"
     what = " ".join(part for part in (first[:160], f"[{calls}]" if calls else "") if part)
     return f"Turn {number} ({name}): {what or reply.stop_reason}; {reply.usage.total:,} tokens, {cost}."
 

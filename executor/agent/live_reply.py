@@ -15,9 +15,10 @@ _ACTIONS = {
 class LiveReply:
     """Hears a reply while it streams and keeps its last words in the step's live details."""
 
-    def __init__(self, context: StepContext, activity: str) -> None:
+    def __init__(self, context: StepContext, activity: str, *, speaks: bool) -> None:
         self._context = context
         self._activity = activity
+        self._speaks = speaks
         self._kind = ""
         self._words = ""
 
@@ -27,6 +28,6 @@ class LiveReply:
             self._kind, self._words = kind, ""
         self._words = (self._words + added)[-_KEPT:]
         action = f"{self._activity}: {_ACTIONS.get(kind, kind)}"
-        # A tool's input streams as bare JSON, which tells a reader nothing.
-        text = "" if kind == "tool" else self._words
+        # Bare JSON, as a tool's input or a form streams in, tells a reader nothing.
+        text = self._words if kind == "thinking" or (kind == "text" and self._speaks) else ""
         self._context.progress(action, text=text)

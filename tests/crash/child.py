@@ -1,7 +1,8 @@
 """The process that is killed: a daemon without its web layer, driven through one scenario.
 
 Run as a zygote it imports everything once, then forks a child for each line that it reads:
-`<kill_at> <state_dir> <world_url> <registry_url> <scenario>`; it answers with `<exit status> <awaits seen>`.
+`<kill_at> <state_dir> <world_url> <registry_url> <model_url> <scenario>`; it answers with
+`<exit status> <awaits seen>`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import json
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from executor.assembly import Daemon, assembled
@@ -54,14 +56,14 @@ async def _until_still(daemon: Daemon, build: Build, leaving: State | None = Non
     return now
 
 
-async def run(awaits: Awaits, state_dir: Path, world_url: str, registry_url: str, scenario: str) -> None:
+async def run(awaits: Awaits, state_dir: Path, urls: list[str], scenario: str) -> None:
     awaits.install(asyncio.get_running_loop())
+    world_url, registry_url, model_url = urls
     settings = Settings.model_validate({"registry": {"url": registry_url}})
     configuration = Configuration(settings, Secrets({}), None, state_dir)
+    outside = outside_of(world_url, registry_url, model_url, state_dir, scenario)
     # This task was made before the factory was installed: put the work into one that counts.
-    await asyncio.create_task(
-        _whole(configuration, outside_of(world_url, registry_url, state_dir, scenario), scenario)
-    )
+    await asyncio.create_task(_whole(configuration, outside, scenario))
 
 
 async def _whole(configuration: Configuration, outside: object, scenario: str) -> None:
@@ -74,14 +76,16 @@ def _answer(document: dict[str, int]) -> None:
 
 
 def zygote() -> None:
+    for part in ("anthropic", "anthropic.types.shared.error_details", "anthropic.lib.streaming"):
+        import_module(part)  # once, not in every child
     for line in sys.stdin:
-        kill_at, state_dir, world_url, registry_url, scenario = line.split()
+        kill_at, state_dir, *urls, scenario = line.split()
         reader, writer = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(reader)
             awaits = Awaits(int(kill_at))
-            asyncio.run(run(awaits, Path(state_dir), world_url, registry_url, scenario))
+            asyncio.run(run(awaits, Path(state_dir), urls, scenario))
             os.write(writer, json.dumps(awaits.seen).encode())
             os._exit(0)
         os.close(writer)

@@ -10,21 +10,34 @@ import sqlite3
 import threading
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from aiohttp import web
 
+from executor.adapters.claude import Claude
 from executor.adapters.registry import CoreRegistry
-from executor.assembly import Outside
+from executor.assembly import Outside, WithModel
 from executor.domain.findings import Finding, Result, VerifierReport
 from executor.errors import Permanent, ReleaseAtFault
 from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
 from executor.store.store import DATABASE_NAME
 from executor.targets.base import Release, Running
+from tests.fakes.apprentice import (
+    AllServed,
+    Apprenticed,
+    NoVenvs,
+    PlainWalls,
+    ReadsTheAnswer,
+    answer,
+    finish,
+    run_tests,
+    tool,
+)
+from tests.fakes.model import ScriptedModel
 from tests.fakes.registry import FakeRegistry
 
 
@@ -61,6 +74,7 @@ class WorldServer:
     def __init__(self) -> None:
         self.world = World()
         self.registry = FakeRegistry()
+        self.model = ScriptedModel(Apprenticed(by_history))
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._up = threading.Event()
@@ -81,6 +95,7 @@ class WorldServer:
         self.registry.droplets.clear()
         self.registry.requests.clear()
         self.registry.headers.clear()
+        self.model.requests.clear()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -88,6 +103,7 @@ class WorldServer:
         self._loop.run_forever()
         self._loop.run_until_complete(self._runner.cleanup())
         self._loop.run_until_complete(self.registry.__aexit__(None, None, None))
+        self._loop.run_until_complete(self.model.__aexit__(None, None, None))
         self._loop.close()
 
     async def _serve(self) -> None:
@@ -95,6 +111,7 @@ class WorldServer:
         app.router.add_post("/{act}/{release}", self._act)
         self._runner, self.url = await _started(app)
         await self.registry.__aenter__()
+        await self.model.__aenter__()
         self._up.set()
 
     async def _act(self, request: web.Request) -> web.Response:
@@ -181,16 +198,37 @@ class ScriptedVerifier:
             return db.execute("SELECT count(*) FROM decisions WHERE decision = 'repair'").fetchone()[0] > 0
 
 
-def outside_of(url: str, registry_url: str, state_dir: Path, scenario: str):
+def by_history(body: dict[str, Any], _: int) -> list[dict[str, Any]]:
+    """The Apprentice's part, which follows from what was said: a repeated request gets the same answer."""
+    replies = (
+        [tool("bash", command="ls"), answer("test_a", "test_b"), run_tests()],
+        [tool("str_replace_based_edit_tool", command="view", path="/ws"), answer("test_b"), finish()],
+        [tool("bash", command="cat answer.txt"), tool("bash", command="pwd")],
+        [answer("# green"), finish()],
+        [answer("# better"), finish()],
+    )
+    return replies[sum(message["role"] == "assistant" for message in body["messages"])]
+
+
+def outside_of(url: str, registry_url: str, model_url: str, state_dir: Path, scenario: str):
     """What the child's daemon is assembled with."""
 
     async def connect(session: aiohttp.ClientSession) -> Outside:
-        return Outside(
+        outside = Outside(
             places=Places.of(state_dir, base=state_dir / "places"),
             sandbox=RefusingSandbox(Permanent("No sandbox is needed here.")),
             verifier=ScriptedVerifier(state_dir, scenario),
             target=RemoteTarget(session, url),
             registry=CoreRegistry(session, registry_url, None),
+        )
+        if scenario != "apprentice":
+            return outside
+        service = Claude(api_key="sk-ant-key", base_url=model_url, timeout=30.0)
+        return replace(
+            outside,
+            sandbox=PlainWalls(),
+            verifier=ReadsTheAnswer(refused={"# green": "GET /orders answered 500"}),
+            with_model=WithModel(service, NoVenvs(state_dir / "venv"), AllServed()),
         )
 
     return connect

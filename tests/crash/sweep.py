@@ -50,8 +50,13 @@ class Sweep:
         finally:
             shutil.rmtree(state_dir, ignore_errors=True)
 
+    def model_requests(self) -> int:
+        """How often the model was asked in the last scenario."""
+        return len(self._server.model.requests)
+
     def _run(self, kill_at: int, state_dir: Path, scenario: str) -> tuple[int, int]:
-        words = (kill_at, state_dir, self._server.url, self._server.registry.url, scenario)
+        server = self._server
+        words = (kill_at, state_dir, server.url, server.registry.url, server.model.url, scenario)
         self._zygote.stdin.write(" ".join(map(str, words)) + "\n")
         self._zygote.stdin.flush()
         answer = json.loads(self._zygote.stdout.readline())
@@ -71,6 +76,9 @@ def _summary(state_dir: Path, server: WorldServer) -> dict[str, Any]:
         releases = db.execute("SELECT state, version FROM releases").fetchall()
         droplets = db.execute("SELECT id, name, release_id IS NOT NULL FROM droplets").fetchall()
         pending = db.execute("SELECT count(*) FROM effects WHERE done_at IS NULL").fetchone()[0]
+        answered = db.execute(
+            "SELECT conversation, count(*) FROM turns WHERE state = 'answered' GROUP BY conversation"
+        ).fetchall()
         spec = db.execute("SELECT body FROM artifacts WHERE kind = 'spec'").fetchone()
     return {
         "builds": builds,
@@ -81,6 +89,7 @@ def _summary(state_dir: Path, server: WorldServer) -> dict[str, Any]:
         "droplets": droplets,
         "effects_pending": pending,
         "spec": spec,
+        "answered": answered,
         "trees": _trees(state_dir),
         "alive": len(server.world.alive),
         "starts": sum(act.startswith("start") for act in server.world.acts),

@@ -29,6 +29,17 @@ def test_r1_a_build_killed_at_any_await_ends_as_if_it_had_never_been_killed(swee
         assert ended == undisturbed, f"killed at await {point} of {awaits} in scenario {scenario}"
 
 
+def test_r1_r8_a_model_is_asked_nothing_twice_but_what_was_in_flight_when_the_daemon_was_killed(sweep):
+    undisturbed, awaits = sweep.outcome("apprentice")
+    asked = sweep.model_requests()
+    assert undisturbed["builds"][0][0] == "complete"
+    assert sum(number for _, number in undisturbed["answered"]) == asked
+    for point in points(awaits, 24):
+        ended, _ = sweep.outcome("apprentice", point)
+        assert ended == undisturbed, f"killed at await {point} of {awaits}"
+        assert sweep.model_requests() <= asked + 1, f"killed at await {point} of {awaits}"
+
+
 def points(awaits: int, sample: int) -> list[int]:
     """All points, or an even sample that moves with each day's run seed so that none is never tried."""
     if os.environ.get("FPAI_SWEEP") == "all":

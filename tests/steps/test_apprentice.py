@@ -7,8 +7,9 @@ import json
 import pytest
 
 from executor.domain.build import State
+from tests.fakes.apprentice import ReadsTheAnswer, answer, finish, run_tests, tool
 from tests.fakes.model import script
-from tests.steps.workbench import ReadsTheAnswer, answer, finish, run_tests, tool, workbench
+from tests.steps.workbench import workbench
 
 
 async def events(house, build, event_type):
