@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 from executor.agent.tool_snippets import lines_of, numbered
 
-_MOST_LINES = 20_000
+_MOST_LINES = 2_000  # compared letter by letter, which takes up to half a second
+_MOST_ANCHORS, _MOST_STARTS = 3, 50
 _MOST_SHOWN = 40
 _LONGEST_LINE = 300
 _NUMBER = re.compile(r"^\s*\d+(?:\t|: )", re.MULTILINE)
@@ -23,7 +24,7 @@ def explain_missing(text: str, wanted: str) -> str:
         return (
             "It is there without the line numbers: they belong to the view, not to the file. Leave them out."
         )
-    there, meant = lines_of(text)[:_MOST_LINES], lines_of(wanted)
+    there, meant = lines_of(text), lines_of(wanted)
     if found := _windows(there, meant, _without_spaces):
         return (
             "It is there with other whitespace (spaces, tabs, indentation or blank line ends). In the file it"
@@ -44,17 +45,18 @@ def _windows(there: Sequence[str], meant: Sequence[str], form: Callable[[str], s
 
 
 def _nearest(there: Sequence[str], meant: Sequence[str]) -> int | None:
-    """The line at which the likeliest window begins, found by the longest line of what was meant."""
-    anchor = max(range(len(meant)), key=lambda number: len(meant[number].strip()), default=0)
-    if not meant or not meant[anchor].strip():
-        return None
-    lines = [line.strip()[:_LONGEST_LINE] for line in there]
-    alike = difflib.get_close_matches(meant[anchor].strip()[:_LONGEST_LINE], set(lines), n=3, cutoff=0.5)
-    starts = [max(number - anchor, 0) for number, line in enumerate(lines) if line in alike]
-    stripped = [line.strip()[:_LONGEST_LINE] for line in meant]
-    return max(
-        starts[:50], key=lambda start: _likeness(lines[start : start + len(meant)], stripped), default=None
-    )
+    """The line at which the likeliest window begins, found by the longest lines of what was meant."""
+    lines = [line.strip()[:_LONGEST_LINE] for line in there[:_MOST_LINES]]
+    looked_for = [line.strip()[:_LONGEST_LINE] for line in meant]
+    anchors = sorted(filter(looked_for.__getitem__, range(len(meant))), key=lambda at: -len(looked_for[at]))
+    for anchor in anchors[:_MOST_ANCHORS]:
+        alike = set(difflib.get_close_matches(looked_for[anchor], set(lines), n=3, cutoff=0.5))
+        starts = [max(number - anchor, 0) for number, line in enumerate(lines) if line in alike]
+        if starts:
+            return max(
+                starts[:_MOST_STARTS], key=lambda at: _likeness(lines[at : at + len(meant)], looked_for)
+            )
+    return None
 
 
 def _likeness(there: Sequence[str], meant: Sequence[str]) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 _AROUND = 4
 _MOST_LINES = 40
 _LONGEST_LINE = 2_000
+_MOST_PARSED = 100_000  # characters; the parser lets nothing else run, for a tenth of a second here
 
 
 def lines_of(text: str) -> list[str]:
@@ -35,8 +36,8 @@ def around(text: str, first: int, last: int) -> str:
 
 
 def unparsable(name: str, text: str) -> str:
-    """In words, why a Python file does not parse; empty for one that does and for other files."""
-    if not name.endswith(".py"):
+    """In words, why a Python file does not parse; empty where it does, is no Python or is very large."""
+    if not name.endswith(".py") or len(text) > _MOST_PARSED:
         return ""
     version = ".".join(platform.python_version_tuple()[:2])
     try:

@@ -57,6 +57,7 @@ async def test_a_long_file_is_cut_at_a_line_and_says_how_to_see_the_rest(hands):
     last = int(result.text.splitlines()[-2].split("\t")[0])
     assert f"view_range [{last + 1}, 10000]" in result.text.splitlines()[-1]
     assert len(result.text) < 65_000 and result.full_output.endswith("line 10000")
+    assert f"to {10_000} are not" in (await hands.edit("view", "long", view_range=[1, 99_999])).text
     rest = await hands.edit("view", "long", view_range=[last + 1, 10_000])
     assert rest.text.startswith(f"{last + 1:6}\tline {last + 1}")
 
@@ -142,6 +143,13 @@ async def test_other_whitespace_is_pointed_out_with_the_lines_as_they_are(hands)
 async def test_the_nearest_lines_are_shown_with_their_numbers(hands):
     result = await hands.edit("str_replace", "x.py", old_str="def gg():\n    return 1\n", new_str="x")
     assert "nearest" in result.text and "     5\tdef g():\n     6\t    return 1" in result.text
+
+
+async def test_the_nearest_lines_may_begin_the_file(hands):
+    hands.write("short.py", "def f():\n    return 1\n")
+    old = "import os\ndef ff():\n    return 1\n"
+    result = await hands.edit("str_replace", "short.py", old_str=old, new_str="x")
+    assert "     1\tdef f():\n     2\t    return 1" in result.text
 
 
 async def test_of_several_like_lines_the_one_in_the_likest_neighbourhood_is_shown(hands):
@@ -249,9 +257,15 @@ async def test_only_python_files_are_parsed_and_whole_ones_are_not_mentioned(han
     assert "parse" not in (await hands.edit("create", "y.py", file_text="def f() -> None: ...\n")).text
 
 
-async def test_a_file_nested_without_end_harms_nobody(hands):
-    result = await hands.edit("create", "deep.py", file_text="(" * 5_000 + ")" * 5_000)
+@pytest.mark.parametrize("text", ["(" * 5_000 + ")" * 5_000, "-" * 90_000 + "1", "a" + "()" * 40_000])
+async def test_a_file_nested_without_end_harms_nobody(hands, text):
+    result = await hands.edit("create", "deep.py", file_text=text)
     assert not result.is_error and "does not parse" in result.text
+    assert hands.read("deep.py") == text
+
+
+async def test_a_very_large_python_file_is_written_without_being_parsed(hands):
+    assert "parse" not in (await hands.edit("create", "large.py", file_text="(" + " " * 200_000)).text
 
 
 async def test_undo_is_said_not_to_exist(hands):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import stat
 import threading
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from executor.errors import Invalid, NotFound
+from executor.errors import Invalid, NotFound, Transient
 from executor.sandbox.identity import SANDBOX_UID
 from executor.sandbox.workspace import LARGEST_FILE, MOST_ENTRIES, Workspace
+from executor.sandbox.workspace_errors import named_errors
 from executor.sandbox.workspace_names import parts_of
 from executor.sandbox.workspace_open import by_kernel, by_walk, opener
 from tests.sandbox.hostile_names import CANARY, ONLY_OUTSIDE, fingerprint, names, traps
@@ -290,3 +292,9 @@ def test_the_kernels_way_is_taken_where_there_is_one():
     version = tuple(int(part) for part in os.uname().release.split(".")[:2])
     if version < (5, 6):
         assert opener() is by_walk
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE])
+def test_a_disk_that_is_full_is_no_fault_of_the_name_and_passes(code):
+    with pytest.raises(Transient, match="goes on by itself"), named_errors("app/x.py"):
+        raise OSError(code, os.strerror(code))
