@@ -121,9 +121,14 @@ class House:
 
 @asynccontextmanager
 async def open_house(
-    state_dir: Path, registry_url: str = "", *, settings: Mapping[str, Any] | None = None, **parts: Any
+    state_dir: Path,
+    registry_url: str = "",
+    *,
+    settings: Mapping[str, Any] | None = None,
+    clock: Callable[[], float] = time.time,
+    **parts: Any,
 ) -> AsyncIterator[House]:
-    """`parts` replace those of Outside: verifier, sandbox, venvs, model."""
+    """`parts` replace those of Outside: verifier, sandbox, with_model."""
     state_dir.mkdir(exist_ok=True)
     places = Places.of(state_dir, base=state_dir / "places")
     target = MemoryTarget(places)
@@ -136,7 +141,7 @@ async def open_house(
 
     tables = {"registry": {"url": registry_url}, **(settings or {})}
     configuration = Configuration(Settings.model_validate(tables), Secrets({}), None, state_dir)
-    async with assembled(configuration, str, outside) as daemon:
+    async with assembled(configuration, str, outside, clock) as daemon:
         yield House(daemon, target)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,13 @@ from tests.steps.conftest import House, open_house
 
 @asynccontextmanager
 async def workbench(
-    state_dir: Path, rule: Any, *, verifier: ReadsTheAnswer | None = None, faults: Any = None, **settings: Any
+    state_dir: Path,
+    rule: Any,
+    *,
+    verifier: ReadsTheAnswer | None = None,
+    faults: Any = None,
+    clock: Callable[[], float] = time.time,
+    **settings: Any,
 ) -> AsyncIterator[tuple[House, Apprenticed]]:
     """A house whose droplets a scripted model writes, and what the Apprentice asked of it."""
     story = Apprenticed(rule)
@@ -26,6 +33,7 @@ async def workbench(
         open_house(
             state_dir,
             settings=settings,
+            clock=clock,
             verifier=verifier or ReadsTheAnswer(),
             sandbox=PlainWalls(),
             with_model=WithModel(service, NoVenvs(state_dir / "venv"), AllServed()),
