@@ -42,13 +42,16 @@ _LARGEST_BODY = 32 << 20
 
 @dataclass(slots=True)
 class Asked:
-    """One request for a message, from number 1: what it carried, why it was refused, its usage."""
+    """One request for a message, from number 1: what it carried (header names in lower case), why it was
+    refused, the usage and the bytes of the stream that it was sent.
+    """
 
     number: int
     body: dict[str, Any]
     headers: Mapping[str, str]
     refused: str = ""
     usage: Mapping[str, int] | None = None
+    sent: int = 0
 
 
 class ScriptedModel:
@@ -56,7 +59,7 @@ class ScriptedModel:
 
     `rule(body, number)` answers (see Answer), plainly or as a coroutine; an error it raises is answered with
     400 and raised again when the context closes. `faults` befall requests by number or by a callable. `key`,
-    if set, is the only one that is let in. `window` is how many tokens a prompt may have. `pace` is a pause in
+    if set, is the only one that is let in. `window` is how many tokens a prompt may have. `pace` is the
     seconds before every event. `catalogue` describes models (`describe`), or gives the status that asking for
     one is answered with.
     """
@@ -148,7 +151,7 @@ class ScriptedModel:
             return None, _error(413, "Request exceeds the maximum allowed number of bytes")
         except ValueError:
             return None, _error(400, "The request body is not valid JSON")
-        asked = Asked(len(self.requests) + 1, body, dict(request.headers))
+        asked = Asked(len(self.requests) + 1, body, {k.lower(): v for k, v in request.headers.items()})
         self.requests.append(asked)
         status, asked.refused = self._judged(request, body)
         return asked, _error(status, asked.refused) if asked.refused else None
@@ -217,6 +220,7 @@ class ScriptedModel:
             if self.pace:
                 await asyncio.sleep(self.pace)
             await response.write(piece)
+            asked.sent += len(piece)
         if fault.is_drop and not fault.cleanly and request.transport is not None:
             request.transport.close()
         else:
