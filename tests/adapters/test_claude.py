@@ -219,8 +219,8 @@ async def test_what_may_pass_is_transient_with_the_wait_that_was_asked_for(
 )
 async def test_an_event_without_its_parts_is_a_malformed_reply(kind: str) -> None:
     lines = [
-        {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "content": [],
-         "model": "m", "stop_reason": None, "usage": {"input_tokens": 1, "output_tokens": 1}}},
+        {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant",
+         "content": [], "model": "m", "stop_reason": None, "usage": {"input_tokens": 1, "output_tokens": 1}}},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x"}},
         {"type": "content_block_stop", "index": 0},
