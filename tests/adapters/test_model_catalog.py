@@ -97,8 +97,10 @@ async def test_an_error_of_the_service_is_no_answer(
 
 
 @pytest.mark.parametrize(
-    "facts", [{"retires_at": "soon"}, {"retires_at": 7}, {"max_tokens": "many"}, {"max_input_tokens": [1]}], ids=str
-)  # fmt: skip
+    "facts",
+    [{"retires_at": "soon"}, {"retires_at": 7}, {"max_tokens": "many"}, {"max_input_tokens": [1]}],
+    ids=str,
+)
 async def test_an_answer_of_another_form_is_no_answer(
     session: aiohttp.ClientSession, service: ScriptedModel, facts: dict[str, Any]
 ) -> None:
