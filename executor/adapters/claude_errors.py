@@ -47,7 +47,7 @@ class ErrorSorter:
         words = self._words(error.api_message or error.message)
         if status in _LATER or status >= 500:
             return Transient(
-                f"The model API answers {_named(error)}: {words}",
+                f"The model API answers {_named(error)}: {words}.",
                 hint=_AGAIN,
                 retry_after=retry_after(error.response.headers),
             )
@@ -83,7 +83,7 @@ class ErrorSorter:
 
     def _lasting(self, status: int, words: str, model: str) -> Permanent:
         if status == 413 or (status in (400, 422) and _TOO_LONG.search(words)):
-            return ContextExceeded(f"The conversation does not fit the window of {model}: {words}")
+            return ContextExceeded(f"The conversation does not fit the window of {model}: {words}.")
         if status == 402 or _UNPAID.search(words):
             message, hint, code = _unpaid(model, words, status)
         else:
@@ -91,7 +91,7 @@ class ErrorSorter:
         return Permanent(message, hint=hint, code=code, details={"status": status})
 
     def _words(self, text: str) -> str:
-        plain = " ".join(self._redactor.text(text).split())
+        plain = " ".join(self._redactor.text(text).split()).rstrip(".")
         return plain if len(plain) <= _LONGEST_QUOTE else plain[:_LONGEST_QUOTE] + "…"
 
 
@@ -100,7 +100,7 @@ _Said = tuple[str, str, str]
 
 def _key(_: str, words: str, status: int) -> _Said:
     return (
-        f"The model API refuses the key ({status}): {words}",
+        f"The model API refuses the key ({status}): {words}.",
         "Set an ANTHROPIC_API_KEY that may use this model, start the daemon anew, and retry the build.",
         "MODEL_KEY_REFUSED",
     )
@@ -108,7 +108,7 @@ def _key(_: str, words: str, status: int) -> _Said:
 
 def _unknown(model: str, words: str, _: int) -> _Said:
     return (
-        f"The model API does not know the model {model}, or no longer serves it: {words}",
+        f"The model API does not know the model {model}, or no longer serves it: {words}.",
         "Set [model] model to one that is served; if it is, [model] base_url may not be a Messages API.",
         "MODEL_UNKNOWN",
     )
@@ -116,7 +116,7 @@ def _unknown(model: str, words: str, _: int) -> _Said:
 
 def _unpaid(_: str, words: str, status: int) -> _Said:
     return (
-        f"The model API does not go on without payment ({status}): {words}",
+        f"The model API does not go on without payment ({status}): {words}.",
         "Add credit or raise the limit at the provider of the model, then retry the build.",
         "MODEL_NOT_PAID",
     )
@@ -124,7 +124,7 @@ def _unpaid(_: str, words: str, status: int) -> _Said:
 
 def _refused(_: str, words: str, status: int) -> _Said:
     return (
-        f"The model API refuses the request ({status}): {words}",
+        f"The model API refuses the request ({status}): {words}.",
         "Trying again changes nothing: look at [model]; if that is right, it is a fault of the executor.",
         "MODEL_REQUEST_REFUSED",
     )
