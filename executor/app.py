@@ -20,6 +20,7 @@ import uvloop
 from starlette.applications import Starlette
 
 from executor import __version__, logs  # logs first: with it, structlog comes without rich
+from executor.agent.model_watch import ModelWatch
 from executor.assembly import Daemon, assembled
 from executor.engine.requests import SubmitRequest
 from executor.errors import ExecutorError, Unavailable
@@ -160,7 +161,18 @@ def _dependencies(configuration: Configuration, daemon: Daemon) -> tuple[Depende
                 impact="builds wait at step 7 until it is back",
             )
         )
+    if daemon.model is not None:
+        found.append(_model_dependency(configuration, daemon.model))
     return tuple(found)
+
+
+def _model_dependency(configuration: Configuration, watch: ModelWatch) -> Dependency:
+    model = configuration.settings.model
+    refusal = watch.refusal(model.model)
+    impact = refusal or " ".join(watch.warnings) or "builds wait in steps 2, 4 and 5 until it is back"
+    status = "unavailable" if refusal else "available"
+    host = model.base_url or "https://api.anthropic.com"
+    return Dependency(f"model {model.model}", "http", status, host=host, impact=impact, required=True)
 
 
 def server_config(app: Starlette) -> uvicorn.Config:

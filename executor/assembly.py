@@ -16,6 +16,7 @@ import structlog
 from executor.adapters.claude import Claude
 from executor.adapters.fp_tools import FpTools
 from executor.adapters.git import Git
+from executor.adapters.model_catalog import ModelFacts, look_up
 from executor.adapters.registry import CoreRegistry, Registry
 from executor.adapters.registry_cache import RegistryCache
 from executor.adapters.spec_verifier import SpecVerifier
@@ -23,11 +24,11 @@ from executor.adapters.verifier_service import VerifierService
 from executor.agent.acceptance_author import AcceptanceAuthor
 from executor.agent.access import ModelAccess
 from executor.agent.budget import SpendingLimits
+from executor.agent.model_watch import ModelWatch
 from executor.agent.spec_author import SpecAuthor
 from executor.checks.acceptance import AcceptanceRunner
 from executor.checks.at_first_use import VerifierAtFirstUse
 from executor.domain.build import Build
-from executor.domain.conversation import ModelService
 from executor.domain.estimate import DEFAULT_SECONDS, Estimator
 from executor.domain.prices import PricePerMillion
 from executor.domain.retry import RetryPolicy
@@ -78,7 +79,7 @@ RELEASE_ENV = {"ENVIRONMENT": "production", "LOG_LEVEL": "INFO", "REGISTER": "fa
 class WithModel:
     """What is needed beside the rest when a model writes; `hidden_tests` carries out what it never sees."""
 
-    service: ModelService
+    service: ModelWatch
     venvs: VenvCache
     hidden_tests: CarriesOut
 
@@ -109,6 +110,7 @@ class Daemon:
     keeper: ReleaseKeeper
     sandbox: Sandbox
     registry: RegistryCache | None
+    model: ModelWatch | None
 
 
 @asynccontextmanager
@@ -122,6 +124,8 @@ async def assembled(
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         world = await (outside(session) if outside else real_world(configuration, session))
+        if world.with_model is not None:
+            stack.push_async_callback(world.with_model.service.aclose)
         await sweep_leftovers(world.places)
         store = await Store.open(configuration.state_dir, redact)
         stack.push_async_callback(store.close)
@@ -133,6 +137,8 @@ async def assembled(
         background: list[Coroutine[Any, Any, None]] = [daemon.scheduler.run(), daemon.keeper.run()]
         if daemon.registry is not None:
             background.append(daemon.registry.run())
+        if daemon.model is not None:
+            background.append(daemon.model.run())
         for work in background:
             task = asyncio.create_task(work)
             stack.push_async_callback(_end, task)
@@ -176,18 +182,20 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
     with_model = None
     if configuration.has_model:
         hidden = AcceptanceRunner(sandbox=sandbox, venvs=venvs, places=places, limits=limits)
-        with_model = WithModel(_model(configuration), venvs, hidden)
+        with_model = WithModel(_model(configuration, session), venvs, hidden)
     spec_verifier = SpecVerifier(session, settings.spec.verifier_url) if settings.spec.verifier_url else None
     return Outside(places, sandbox, verifier, target, registry, with_model, spec_verifier)
 
 
-def _model(configuration: Configuration) -> ModelService:
-    settings = configuration.settings.model
-    return Claude(
-        api_key=configuration.secrets.get("ANTHROPIC_API_KEY"),
-        base_url=settings.base_url,
-        timeout=settings.timeout,
-    )
+def _model(configuration: Configuration, session: aiohttp.ClientSession) -> ModelWatch:
+    settings, key = configuration.settings.model, configuration.secrets.get("ANTHROPIC_API_KEY")
+    service = Claude(api_key=key, base_url=settings.base_url, timeout=settings.timeout)
+
+    async def known(model: str) -> ModelFacts | None:
+        return await look_up(session, model, base_url=settings.base_url, api_key=key)
+
+    models = dict.fromkeys(name for name in (settings.model, settings.stronger_model) if name)
+    return ModelWatch(service, known, tuple(models))
 
 
 def _sandbox_limits(settings: Settings) -> SandboxLimits:
@@ -228,7 +236,8 @@ def _engine(
 ) -> Daemon:
     settings = configuration.settings
     bus = Bus()
-    has_model = world.with_model is not None
+    watch = world.with_model.service if world.with_model else None
+    has_model = watch is not None
     estimator = Estimator(DEFAULT_SECONDS["anthropic" if has_model else "scaffold"])
     live = Live(estimator, clock)
 
@@ -261,6 +270,7 @@ def _engine(
             has_model=has_model,
             port=settings.deploy.port_range[0],
             budget_usd=settings.builds.budget_usd or None,
+            model_refusal=lambda: watch.refusal(settings.model.model) if watch else "",
             unpriced_model="" if settings.model.model in settings.model.prices else settings.model.model,
         ),
         registered=lambda: _registered(cache),
@@ -282,7 +292,7 @@ def _engine(
         session=session,
         clock=clock,
     )
-    return Daemon(configuration, store, bus, live, commands, scheduler, keeper, world.sandbox, cache)
+    return Daemon(configuration, store, bus, live, commands, scheduler, keeper, world.sandbox, cache, watch)
 
 
 def _steps(configuration: Configuration, store: Store, world: Outside) -> Sequence[Step]:

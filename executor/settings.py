@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from executor.errors import ExecutorError
@@ -96,7 +104,7 @@ class Builds(_Table):
 
 
 class Price(_Table):
-    """`[model.prices.NAME]`: dollars for a million tokens; a prompt past `long_prompt` tokens costs the other."""
+    """`[model.prices.NAME]`: dollars for a million tokens; the long ones hold past `long_prompt` tokens."""
 
     input: float = Field(ge=0)
     output: float = Field(ge=0)

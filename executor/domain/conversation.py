@@ -96,3 +96,7 @@ class ModelService(Protocol):
         model's window, Permanent for a refused key or request and for a retired or unknown model.
         """
         ...
+
+    async def aclose(self) -> None:
+        """End the connections that are kept open."""
+        ...

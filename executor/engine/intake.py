@@ -18,7 +18,7 @@ from executor.engine.live import Live
 from executor.engine.machine import Lifecycle
 from executor.engine.requests import SubmitReply, SubmitRequest
 from executor.engine.scheduler import Scheduler
-from executor.errors import Invalid, Overloaded, Unavailable
+from executor.errors import Conflict, Invalid, Overloaded, Unavailable
 from executor.store.store import Store
 from executor.store.submissions import Submitted, View
 
@@ -29,7 +29,8 @@ Preview = Callable[[str, DropletIdentity], dict[str, Any]]
 class Defaults:
     """What a submit that says nothing gets, and what the daemon can do.
 
-    `budget_usd` is None where no limit is set; `unpriced_model` names a model whose price is not known.
+    `budget_usd` is None where no limit is set; `unpriced_model` names a model whose price is not known,
+    and `model_refusal` says why the model cannot be used, if it cannot.
     """
 
     own_id: int
@@ -40,6 +41,7 @@ class Defaults:
     port: int
     budget_usd: float | None = None
     unpriced_model: str = ""
+    model_refusal: Callable[[], str] = str
 
 
 class Intake:
@@ -120,6 +122,7 @@ class Intake:
                 hint="Ask again later, or raise [builds] max_queued.",
             )
         self._refuse_unpriced(request)
+        self._refuse_without_model()
         chosen = self._choose(request, view)
         day = datetime.fromtimestamp(now, UTC).date()
         number = view.number_for(build_id_for(chosen, day, 0)[:-3])
@@ -160,6 +163,14 @@ class Intake:
                 f"A budget in dollars cannot be kept: the price of {model} is not known.",
                 hint=f"Add [model.prices.{model}] to executor.toml, or leave budget_usd out.",
                 details={"fields": [{"loc": ["body", "budget_usd"], "msg": f"no price for {model}"}]},
+            )
+
+    def _refuse_without_model(self) -> None:
+        if refusal := self._defaults.model_refusal():
+            raise Conflict(
+                f"{refusal} Nothing was started.",
+                hint="Set [model] model to one that is served and restart the daemon.",
+                code="MODEL_RETIRED",
             )
 
     def _mode_for(self, request: SubmitRequest) -> str:

@@ -1,4 +1,4 @@
-"""When the Apprentice is nudged, gets a fresh start, or a person is asked: decided from what the rounds found."""
+"""When the Apprentice is nudged, gets a fresh start, or a person is asked: what the rounds found decides."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ from tests.fakes.apprentice import (
     finish,
     run_tests,
     tool,
+    unwatched,
 )
 from tests.fakes.model import ScriptedModel
 from tests.fakes.registry import FakeRegistry
@@ -228,7 +229,7 @@ def outside_of(url: str, registry_url: str, model_url: str, state_dir: Path, sce
             outside,
             sandbox=PlainWalls(),
             verifier=ReadsTheAnswer(refused={"# green": "GET /orders answered 500"}),
-            with_model=WithModel(service, NoVenvs(state_dir / "venv"), AllServed()),
+            with_model=WithModel(unwatched(service), NoVenvs(state_dir / "venv"), AllServed()),
         )
 
     return connect

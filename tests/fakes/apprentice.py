@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from executor.agent.model_watch import ModelWatch
 from executor.domain.acceptance import AcceptanceRun, AcceptanceSet
+from executor.domain.conversation import ModelService
 from executor.domain.findings import Finding, Result, VerifierReport
 from executor.sandbox.base import SandboxCommand, SandboxResult
 from tests.fakes.spec_reply import spec_reply
@@ -100,6 +102,15 @@ class Apprenticed:
             return TESTS
         self.bodies.append(body)
         return self._rule(body, len(self.bodies))
+
+
+def unwatched(service: ModelService) -> ModelWatch:
+    """The service as the daemon takes it, with a catalogue that answers nothing."""
+
+    async def unknown(_: str) -> None:
+        return None
+
+    return ModelWatch(service, unknown, ())
 
 
 def tool(name: str, **arguments: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from executor.adapters.claude import Claude
 from executor.assembly import WithModel
-from tests.fakes.apprentice import AllServed, Apprenticed, NoVenvs, PlainWalls, ReadsTheAnswer
+from tests.fakes.apprentice import AllServed, Apprenticed, NoVenvs, PlainWalls, ReadsTheAnswer, unwatched
 from tests.fakes.model import ScriptedModel
 from tests.steps.conftest import House, open_house
 
@@ -36,7 +36,7 @@ async def workbench(
             clock=clock,
             verifier=verifier or ReadsTheAnswer(),
             sandbox=PlainWalls(),
-            with_model=WithModel(service, NoVenvs(state_dir / "venv"), AllServed()),
+            with_model=WithModel(unwatched(service), NoVenvs(state_dir / "venv"), AllServed()),
         ) as house,
     ):
         yield house, story
