@@ -30,17 +30,15 @@ async def watched(model: ScriptedModel, session: aiohttp.ClientSession) -> Model
 
 
 @pytest.mark.parametrize(
-    ("described", "refused", "warned"),
+    ("described", "ends", "warned"),
     [
-        ({"lifecycle": "retired", "retires_at": "2026-01-01T00:00:00Z"}, True, True),
-        ({"lifecycle": "active", "retires_at": None}, False, False),
-        (404, False, True),
-        (500, False, False),
+        ({"lifecycle": "retired", "retires_at": "2026-01-01T00:00:00Z"}, None, True),
+        ({"lifecycle": "active", "retires_at": None}, State.COMPLETE, False),
+        (404, State.FAILED, True),
+        (500, State.COMPLETE, False),
     ],
 )
-async def test_what_the_catalogue_says_decides_whether_a_build_may_start(
-    tmp_path, described, refused, warned
-):
+async def test_what_the_catalogue_says_decides_if_a_build_starts(tmp_path, described, ends, warned):
     story = Apprenticed(script([answer(), finish()]))
     async with ScriptedModel(story) as model, aiohttp.ClientSession() as session:
         if isinstance(described, int):
