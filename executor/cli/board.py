@@ -11,7 +11,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from executor.cli import exits, words
+from executor.cli import board_model, exits, words
 from executor.cli.advice import next_commands
 from executor.domain.build import STEP_NAMES
 
@@ -23,7 +23,10 @@ def board(
     document: Mapping[str, Any], *, tail: Sequence[str] = (), moving: bool = False, note: str = ""
 ) -> RenderableType:
     """Render a status document. `moving` animates; `tail` is the log's end; `note` says what is amiss."""
-    parts: list[RenderableType] = [_headline(document), _steps(document, moving), _figures(document)]
+    parts: list[RenderableType] = [_headline(document), _steps(document, moving)]
+    if document.get("status") != "complete":
+        parts += board_model.doing(document)
+    parts += [_figures(document), *board_model.spent(document)]
     parts += [Text(f"  {words.plain(line)}", style="dim", no_wrap=True, overflow="ellipsis") for line in tail]
     parts += [Text(f"! {words.plain(line)}", style="yellow") for line in document.get("warnings") or ()]
     if not moving:
@@ -98,12 +101,8 @@ def _current_row(document: Mapping[str, Any], label: str, moving: bool) -> list[
         Text(label, style=f"bold {colour}"),
         bar,
         _since(details),
-        Text(_action(document) or status),
+        Text(_action(document, status), no_wrap=True, overflow="ellipsis"),
     ]
-
-
-def _cut(text: str) -> Text:
-    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _since(details: Mapping[str, Any]) -> Text:
@@ -111,19 +110,14 @@ def _since(details: Mapping[str, Any]) -> Text:
     return Text("" if left is None else words.short_duration(-left), style="dim")
 
 
-def _action(document: Mapping[str, Any]) -> str:
+def _action(document: Mapping[str, Any], status: str) -> str:
     details = document.get("current_step_details") or {}
-    parts = [words.plain(details.get("action") or "")] if document.get("status") in _MOVING else []
+    action = words.plain(details.get("action") or "") if document.get("status") in _MOVING else ""
+    # The step's name says already whose words these are.
+    parts = [action.removeprefix("apprentice: ") or status]
     if (document.get("attempt") or 1) > 1:
         parts.append(f"attempt {document['attempt']}")
-    counts = (
-        ("ai_iterations", "iterations"),
-        ("files_created", "files"),
-        ("tests_passing", "passing"),
-        ("tests_failing", "failing"),
-    )
-    parts += [f"{details[key]} {word}" for key, word in counts if details.get(key)]
-    return " · ".join(part for part in parts if part)
+    return " · ".join(parts)
 
 
 def _figures(document: Mapping[str, Any]) -> Text:
@@ -132,10 +126,9 @@ def _figures(document: Mapping[str, Any]) -> Text:
     if exits.for_build(document) is None:
         left = f"about {words.short_duration(document.get('remaining_seconds'))} left"
         facts.append(f"{left} ({words.clock(document.get('estimated_completion'))})")
-    budget = f" of {words.money(document['budget_usd'])}" if document.get("budget_usd") is not None else ""
-    facts.append(words.money(document.get("cost_usd") or 0) + budget)
+    facts.append(words.cost(document))
     for key, label in (("approval_mode", "mode"), ("provider", "provider")):
-        if document.get(key):
+        if document.get(key) and not (key == "provider" and document.get("turns")):
             facts.append(f"{label} {document[key]}")
     return Text("   ".join(facts), no_wrap=True, overflow="ellipsis")
 
@@ -171,9 +164,11 @@ def _questions(document: Mapping[str, Any]) -> list[RenderableType]:
         asked = f"? {question.get('id')}: {question.get('question')}"
         told.append(Text(words.plain(asked), style="bold yellow"))
         if question.get("options"):
-            told.append(Text(f"    one of: {words.plain(', '.join(map(str, question['options'])))}"))
+            or_more = ", or any text" if question.get("free_text") else ""
+            told.append(Text(f"    one of: {words.plain(', '.join(map(str, question['options'])))}{or_more}"))
         if question.get("default") is not None:
             told.append(Text(f"    default: {words.plain(question['default'])}"))
+        told += board_model.dossier(question)
     return told
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from executor.cli.address import find
@@ -19,6 +20,7 @@ from executor.cli.exits import CliError
 _READY_SECONDS = 30.0
 _LOG = Path(".executor") / "daemon.log"
 _TOKEN = Path(".executor") / "token"
+_PROVIDER = "FPAI_MODEL__PROVIDER"
 
 
 def main(intent: str) -> int:
@@ -26,7 +28,10 @@ def main(intent: str) -> int:
     begun = time.monotonic()
     _have_token()
     daemon = Daemon(find(None, None), timeout=5.0)
-    if not _answers(daemon) and not _start(daemon):
+    if _answers(daemon):
+        if _would_cost(daemon, os.environ):
+            return 1
+    elif not _start(daemon):
         return 1
     fpai = Path(sys.executable).with_name("fpai")
     build = subprocess.run([fpai, "build", intent, "--auto-approve", "--watch"], check=False)
@@ -58,12 +63,31 @@ def _answers(daemon: Daemon) -> bool:
     return True
 
 
+def daemon_environment(own: Mapping[str, str]) -> dict[str, str]:
+    """What the demo's daemon is started with: a demo spends no money unless a provider was chosen for it."""
+    return {**own, _PROVIDER: own.get(_PROVIDER) or "scaffold"}
+
+
+def _would_cost(daemon: Daemon, own: Mapping[str, str]) -> bool:
+    """True, and said, when the daemon that runs already would call a model that nobody chose for the demo."""
+    provider = daemon.get("/executor/capabilities").json().get("metadata", {}).get("provider", "scaffold")
+    if provider == "scaffold" or own.get(_PROVIDER):
+        return False
+    print(
+        f"The daemon at {daemon.address.url} builds with a model ({provider}), which costs money; the demo"
+        " does not start that by itself.\n"
+        f"Stop it with `make stop`, or choose it: {_PROVIDER}={provider} make demo",
+        file=sys.stderr,
+    )
+    return True
+
+
 def _start(daemon: Daemon) -> bool:
     _LOG.parent.mkdir(mode=0o700, exist_ok=True)
     with _LOG.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "executor"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
+            start_new_session=True, env=daemon_environment(os.environ),
         )  # fmt: skip
     until = time.monotonic() + _READY_SECONDS
     while time.monotonic() < until and process.poll() is None:

@@ -1,4 +1,4 @@
-"""Tables of builds, droplets and costs, and documents as readable text."""
+"""Tables of builds, droplets and diffs, and documents as readable text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from executor.cli.console import stdout
 
 _LONGEST_VALUE = 4000
 _WIDE = 110
-_GIVING_WAY = {"step", "tokens", "release"}
+_GIVING_WAY = {"step", "release"}
 
 
 def _table(*columns: str) -> Table:
@@ -75,21 +75,21 @@ def droplets_table(rows: Sequence[Mapping[str, Any]]) -> None:
     stdout().print(table)
 
 
-def cost_table(document: Mapping[str, Any]) -> None:
-    """Print what builds cost, with the sum below."""
-    table = _table("build", "state", "cost", "budget", "tokens")
-    for row in document["builds"]:
-        budget = words.money(row["budget_usd"]) if row.get("budget_usd") is not None else "-"
-        tokens = row.get("tokens")
+def diffs_table(versions: Sequence[Mapping[str, Any]]) -> None:
+    """Print the diffs of a build, one a line; each stands for the whole work so far."""
+    table = _table("version", "iteration", "result", "commit", "made")
+    for row in versions:
+        meta = row.get("meta") or {}
+        is_green = meta.get("green")
+        result = Text("-") if is_green is None else Text("✓ green", style="green")
         table.add_row(
-            str(row["build_id"]),
-            _state(row.get("status")),
-            words.money(row.get("cost_usd") or 0),
-            budget,
-            _cut("-" if tokens is None else words.listed(tokens)),
+            str(row["version"]),
+            str(meta.get("iteration") or "-"),
+            Text("✗ not yet", style="yellow") if is_green is False else result,
+            words.plain(meta.get("commit") or "-")[:12],
+            words.clock(row.get("at")),
         )
     stdout().print(table)
-    stdout().print(f"together {words.money(document['cost_usd'])}", style="bold")
 
 
 def document_text(document: Any, kind: str) -> str:

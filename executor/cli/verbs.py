@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from executor import __version__
-from executor.cli import exits, verbs_build, verbs_decide, verbs_host, verbs_read
+from executor.cli import (
+    exits,
+    verbs_artifacts,
+    verbs_build,
+    verbs_cost,
+    verbs_decide,
+    verbs_host,
+    verbs_read,
+)
 from executor.cli.session import AsJson, print_json
 
 _WATCH, _READ, _DECIDE, _HOST = "Build", "Look", "Decide", "This machine"
@@ -47,10 +55,10 @@ _VERBS: dict[str, dict[str, Callable[..., None]]] = {
         "logs": verbs_read.logs,
         "list": verbs_read.list_builds,
         "droplets": verbs_read.droplets,
-        "spec": verbs_read.spec,
-        "diff": verbs_read.diff,
-        "report": verbs_read.report,
-        "cost": verbs_read.cost,
+        "spec": verbs_artifacts.spec,
+        "diff": verbs_artifacts.diff,
+        "report": verbs_artifacts.report,
+        "cost": verbs_cost.cost,
         "open": verbs_read.open_page,
     },
     _DECIDE: {

@@ -174,7 +174,9 @@ def _send(session: Session, method: str, build: str, verb: str, body: dict[str, 
 
     def show() -> None:
         doing = f", {document.get('current_step_name')}" if document.get("status") == "in_progress" else ""
-        print(f"{build}: {words.state_words(document.get('status'))[2]}{doing}")
+        budget = document.get("budget_usd")
+        money = f", {words.cost(document)}" if budget is not None and verb == "budget" else ""
+        print(f"{build}: {words.state_words(document.get('status'))[2]}{doing}{money}")
         for what, command in next_commands({"build_id": build, **document}):
             print(f"  {what}: {command}", file=sys.stderr)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -88,10 +90,8 @@ def config_show(config: Config = None, as_json: AsJson = False) -> None:
         return
     print(f"# file: {loaded.path or 'none'}\n# state directory: {loaded.state_dir}")
     print(f"# secrets present: {', '.join(present) or 'none'}")
-    for table, keys in document.items():
-        print(f"\n[{table}]")
-        for key, value in keys.items():
-            print(f"{key} = {_toml(value)}")
+    for name, table in document.items():
+        print("\n".join(_toml(_key(name), table)))
 
 
 def config_check(config: Config = None, as_json: AsJson = False) -> None:
@@ -113,5 +113,15 @@ def _load(config: Path | None) -> Configuration:
         raise CliError(error.message, hint=error.hint, exit_code=exits.CONFIGURATION) from error
 
 
-def _toml(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _toml(name: str, table: Mapping[str, Any]) -> list[str]:
+    """A table as lines: its own keys first, then the tables within it."""
+    own = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    inner = {key: value for key, value in table.items() if isinstance(value, dict)}
+    lines = [f"{_key(key)} = {json.dumps(value, ensure_ascii=False)}" for key, value in own.items()]
+    head = ["", f"[{name}]"] if own or not inner else []
+    below = [line for key, within in inner.items() for line in _toml(f"{name}.{_key(key)}", within)]
+    return [*head, *lines, *below]
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)

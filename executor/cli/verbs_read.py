@@ -1,4 +1,4 @@
-"""status, logs, list, droplets, spec, diff, report, cost, open: what can be read."""
+"""status, logs, list, droplets, open: where builds stand and what they say."""
 
 from __future__ import annotations
 
@@ -92,55 +92,6 @@ def droplets(session: Session) -> None:
 
 
 @talks
-def spec(
-    session: Session,
-    build: BuildArgument = "@last",
-    version: Annotated[
-        int | None, typer.Option("--version", metavar="N", min=1, help="An earlier one.")
-    ] = None,
-) -> None:
-    """Print a build's SPEC as Markdown."""
-    _artifact(session, build, "spec", "text/markdown", version=version)
-
-
-@talks
-def diff(session: Session, build: BuildArgument = "@last") -> None:
-    """Print what a build changed in the droplet's repository."""
-    _artifact(session, build, "diff", "text/plain")
-
-
-@talks
-def report(session: Session, build: BuildArgument = "@last") -> None:
-    """Print a build's report."""
-    _artifact(session, build, "report", "text/markdown")
-
-
-@talks
-def cost(
-    session: Session,
-    build: Annotated[
-        str | None, typer.Argument(metavar="[BUILD]", help="One build; else all of them.")
-    ] = None,
-) -> None:
-    """Show what a build, or every build, has cost."""
-    from executor.cli.pick import every_build  # noqa: PLC0415
-
-    rows = [_status(session, build)] if build else list(every_build(session.daemon))
-    keys = ("build_id", "status", "cost_usd", "tokens", "budget_usd")
-    document = {
-        "builds": [{key: row.get(key) for key in keys} for row in rows],
-        "cost_usd": round(sum(float(row.get("cost_usd") or 0) for row in rows), 6),
-    }
-
-    def show() -> None:
-        from executor.cli.tables import cost_table  # noqa: PLC0415
-
-        cost_table(document)
-
-    session.show(document, show)
-
-
-@talks
 def open_page(session: Session, build: BuildArgument = "@last") -> None:
     """Print the address of a build's page, and open it where there is a browser."""
     document = _status(session, build)
@@ -181,24 +132,3 @@ def _print_line(session: Session, row: dict[str, Any]) -> None:
         return
     when, level = words.clock(row.get("timestamp")), words.plain(row.get("level", ""))
     print(f"{when} {row.get('step')} {level:<7} {words.plain(row.get('text', ''))}")
-
-
-def _artifact(session: Session, build: str, kind: str, accept: str, **query: Any) -> None:
-    """Print an artifact: as JSON when asked to, else its text, whatever form the daemon keeps it in."""
-    from executor.cli.client import segment  # noqa: PLC0415
-    from executor.cli.pick import build_id  # noqa: PLC0415
-
-    path = f"{_BUILDS}/{segment(build_id(session.daemon, build))}/{kind}"
-    wanted = "application/json" if session.as_json else f"{accept}, text/plain;q=0.9, application/json;q=0.5"
-    reply = session.daemon.get(path, accept=wanted, **query)
-    is_json = "json" in reply.headers.get("content-type", "")
-    if session.as_json:
-        session.show(reply.json() if is_json else {"build_id": build, kind: reply.text()}, lambda: None)
-        return
-    text = reply.text()
-    if is_json:
-        from executor.cli.tables import document_text  # noqa: PLC0415
-
-        text = document_text(reply.json(), kind)
-    # On a terminal nothing that a model wrote may steer it; in a pipe the bytes are the data.
-    print(words.plain(text) if sys.stdout.isatty() else text, end="" if text.endswith("\n") else "\n")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from executor.cli import words
 from executor.cli.client import Daemon, segment
+from executor.cli.event_words import event_line
 from executor.cli.exits import CliError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class LineView:
         """Print the event."""
         step = f"{event.get('step', '?')} {event.get('step_name', '')}"
         when, percent = words.clock(event.get("timestamp")), f"{event.get('progress_percent', 0)}%"
-        _say(f"{when} {percent:>4}  {step:<21} {words.plain(event.get('message'))}")
+        _say(f"{when} {percent:>4}  {step:<21} {event_line(event)}")
 
     def tick(self, frame: Mapping[str, Any]) -> None:
         """Ticks are for the live table; a log file would only fill with them."""

@@ -57,20 +57,50 @@ def short_duration(seconds: object) -> str:
 def long_duration(seconds: float) -> str:
     """Write a duration the way the architect's example says it: `90 minutes`, `25 seconds`, `4 hours`."""
     if seconds < 90:
-        return _count(max(1, round(seconds)), "second")
+        return count(max(1, round(seconds)), "second")
     if seconds < 150 * 60:
-        return _count(round(seconds / 60), "minute")
+        return count(round(seconds / 60), "minute")
     hours = seconds / 3600
-    return _count(round(hours), "hour") if hours < 48 else _count(round(hours / 24), "day")
+    return count(round(hours), "hour") if hours < 48 else count(round(hours / 24), "day")
 
 
-def _count(number: int, unit: str) -> str:
+def count(number: int, unit: str) -> str:
+    """Write `1 turn`, `2 turns`."""
     return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
+
+
+def percent(rate: object) -> str:
+    """Write 0.824 as `82 %`; only all of it is `100 %`."""
+    if not isinstance(rate, (int, float)):
+        return "-"
+    return "100 %" if rate >= 1 else f"{min(round(rate * 100), 99)} %"
+
+
+def thousands(number: object) -> str:
+    """Write a count of tokens short: `940`, `41.2k`, `3.07M`."""
+    if not isinstance(number, (int, float)):
+        return "-"
+    if number < 1_000:
+        return f"{number:.0f}"
+    return f"{number / 1_000:.1f}k" if number < 999_950 else f"{number / 1_000_000:.2f}M"
+
+
+def tool(name: object) -> str:
+    """A tool's name as a person says it."""
+    return "edit" if str(name).startswith("str_replace") else plain(name).replace("_", " ")
 
 
 def money(usd: object) -> str:
     """Write dollars with the cents that matter: `$0.00`, `$0.42`, `$12.30`."""
     return f"${usd:,.2f}" if isinstance(usd, (int, float)) else "-"
+
+
+def cost(document: Mapping[str, Any]) -> str:
+    """Write what a build has spent: `$1.23 of $5.00`; `at least` where a call's cost is not known."""
+    least = "" if document.get("cost_known", True) else "at least "
+    budget = document.get("budget_usd")
+    of = f" of {money(budget)}" if budget is not None else ""
+    return f"{least}{money(document.get('cost_usd') or 0)}{of}"
 
 
 def moment(text: object) -> datetime | None:

@@ -6,6 +6,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import sqrt
 from statistics import median
 from typing import Any
 
@@ -67,6 +68,7 @@ class Sums:
             "counted": counted,
             "succeeded": succeeded,
             "success_rate": round(succeeded / counted, 4) if counted else None,
+            "success_between": _wilson(succeeded, counted) if counted else None,
             "median_elapsed_seconds": _median(self.elapsed),
             "median_working_seconds": _median(self.working),
             "longest_elapsed_seconds": round(max(self.elapsed), 1) if self.elapsed else None,
@@ -95,6 +97,15 @@ def _who(row: sqlite3.Row) -> str:
     if row["turns"] or row["provider"] not in {"", "scaffold"}:
         return "model"
     return "scaffold" if row["provider"] else "undecided"
+
+
+def _wilson(succeeded: int, counted: int) -> tuple[float, float]:
+    """Where the true rate lies with 95 % confidence (Wilson's interval): wide while builds are few."""
+    z, rate = 1.96, succeeded / counted
+    scale = 1 + z * z / counted
+    middle = (rate + z * z / (2 * counted)) / scale
+    spread = z * sqrt(rate * (1 - rate) / counted + z * z / (4 * counted * counted)) / scale
+    return round(max(0.0, middle - spread), 4), round(min(1.0, middle + spread), 4)
 
 
 def _median(seconds: list[float]) -> float | None:

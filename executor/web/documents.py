@@ -103,6 +103,7 @@ class StatusDocument(_Document):
     attempt: int
     gate: GateDocument | None
     questions: list[dict[str, Any]]
+    needs: str | None
     waiting_reason: str | None
     retry_at: str | None
     warnings: list[str]
@@ -209,6 +210,7 @@ class SumsDocument(_Document):
     counted: int
     succeeded: int
     success_rate: float | None
+    success_between: tuple[float, float] | None
     median_elapsed_seconds: float | None
     median_working_seconds: float | None
     longest_elapsed_seconds: float | None

@@ -63,6 +63,7 @@ def status_document(build: Build, live: Live, now: float, base_url: str) -> dict
         "attempt": build.attempt,
         "gate": _gate(hold) if build.state is State.WAITING_APPROVAL else None,
         "questions": hold.get("questions", []) if build.state is State.WAITING_INPUT else [],
+        "needs": (hold.get("needs") or None) if build.state is State.WAITING_INPUT else None,
         "waiting_reason": _reason(build, hold),
         "retry_at": iso(build.wake_at) if build.wake_at is not None else None,
         "warnings": build.warnings,

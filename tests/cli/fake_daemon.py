@@ -50,7 +50,7 @@ def make_build(number: int, name: str = "analytics", droplet_id: int = 13, **ove
         "remaining_seconds": 3600,
         "elapsed_seconds": 754.2,
         "cost_usd": 0.42,
-        "tokens": {"input": 1000, "output": 200},
+        "tokens": 1200,
         "attempt": 1,
         "intent": "Build Analytics Engine for tracking droplet metrics",
         "approval_mode": "auto",
@@ -82,6 +82,55 @@ def gate(checkpoint: str = "built") -> dict[str, Any]:
     }
 
 
+def with_model(number: int, **over: Any) -> dict[str, Any]:
+    """A build in the middle of its rounds, as a model drives it."""
+    details = {
+        "started_at": "2026-11-14T12:30:00Z",
+        "action": "apprentice: the model is thinking",
+        "text": "The list comes back unsorted, so the second test fails;\nI sort it by name before.",
+        "tool": "str_replace_based_edit_tool",
+        "file": "app/routes/items.py",
+        "ai_iterations": 3,
+        "max_iterations": 10,
+        "files_created": 0,
+        "tests_passing": 41,
+        "tests_failing": 2,
+    }
+    spent = {"turns": 23, "tokens": 512_340, "cache_hit_rate": 0.824, "cost_usd": 1.23, "cost_known": True}
+    model = {"model": "claude-opus-4-8", "provider": "anthropic", "budget_usd": 5.0}
+    return make_build(number, current_step_details=details, **spent, **model) | over
+
+
+def turn(number: int, conversation: str = "apprentice-1", **over: Any) -> dict[str, Any]:
+    return {
+        "number": number,
+        "conversation": conversation,
+        "model": "claude-opus-4-8",
+        "state": "answered",
+        "asked_at": "2026-11-14T12:30:00Z",
+        "seconds": 12.5,
+        "stop_reason": "tool_use",
+        "error": None,
+        "tokens": {"input": 100, "output": 900, "cache_read": 8_000, "cache_write": 1_900},
+        "cost_usd": 0.0375,
+        "tool_calls": [call("bash", "pytest -q")],
+    } | over
+
+
+def call(name: str, about: str = "", **over: Any) -> dict[str, Any]:
+    return {"name": name, "about": about, "state": "finished", "seconds": 1.5, "is_error": False} | over
+
+
+def sums(**over: Any) -> dict[str, Any]:
+    tokens = {"input": 0, "output": 0, "cache_read": 0, "cache_write": 0}
+    nothing = (
+        "success_rate", "success_between", "median_elapsed_seconds", "median_working_seconds",
+        "longest_elapsed_seconds", "cost_per_success_usd", "cache_hit_rate",
+    )  # fmt: skip
+    counts = dict.fromkeys(("builds", "counted", "succeeded", "turns", "builds_of_unknown_cost"), 0)
+    return {**counts, **dict.fromkeys(nothing), "states": {}, "cost_usd": 0.0, "tokens": tokens, **over}
+
+
 class FakeDaemon:
     """State is plain attributes; use only from the test's thread between requests."""
 
@@ -91,6 +140,11 @@ class FakeDaemon:
         self.logs: dict[str, list[dict[str, Any]]] = {}
         self.artifacts: dict[tuple[str, str], tuple[str, str]] = {}
         self.droplets: list[dict[str, Any]] = []
+        self.turns: dict[str, list[dict[str, Any]]] = {}
+        self.cost: dict[str, Any] = {}
+        self.provider = "scaffold"
+        self.submitted: dict[str, Any] = {}
+        """What differs in builds that are submitted."""
         self.requests: list[tuple[str, str, dict[str, Any]]] = []
         self.token = ""
         self.cut_after: list[int] = []
@@ -141,8 +195,11 @@ class FakeDaemon:
                 web.get(one + "/{kind:spec|diff|report|tests}", self._artifact),
                 web.post(one + "/{verb:approve|answer|budget|retry|rollback}", self._act),
                 web.delete(one, self._act),
+                web.get(one + "/turns", self._turns),
+                web.get("/executor/cost", self._cost),
                 web.get("/executor/droplets", self._droplets),
                 web.get("/executor/capabilities", self._capabilities),
+                web.get("/readyz", self._readyz),
             ]
         )
         return app
@@ -169,7 +226,7 @@ class FakeDaemon:
 
     async def _submit(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        document = make_build(len(self.builds) + 1, droplet_id=body.get("droplet_id") or 13)
+        document = make_build(len(self.builds) + 1, droplet_id=body.get("droplet_id") or 13) | self.submitted
         if request.query.get("dry_run"):
             plan = {key: document[key] for key in ("droplet_id", "droplet_name", "build_id")}
             steps = [{"step": n, "name": name, "expected_seconds": 2.0} for n, name in enumerate(STEPS, 1)]
@@ -246,6 +303,12 @@ class FakeDaemon:
         kind, text = self.artifacts[request.match_info["id"], request.match_info["kind"]]
         return web.Response(text=text, content_type=kind)
 
+    async def _turns(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(self.turns.get(request.match_info["id"], []))
+
+    async def _cost(self, _: web.Request) -> web.StreamResponse:
+        return web.json_response(self.cost)
+
     async def _act(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(self.builds[request.match_info["id"]])
 
@@ -253,7 +316,11 @@ class FakeDaemon:
         return web.json_response(self.droplets)
 
     async def _capabilities(self, _: web.Request) -> web.StreamResponse:
-        return web.json_response({"name": "executor", "version": "0.1.0"})
+        metadata = {"provider": self.provider}
+        return web.json_response({"name": "executor", "version": "0.1.0", "metadata": metadata})
+
+    async def _readyz(self, _: web.Request) -> web.StreamResponse:
+        return web.json_response({"status": "ready"})
 
 
 class Served:

@@ -115,3 +115,8 @@ def test_a_decision_is_one_request(
 
 def test_retry_from_a_step_that_does_not_exist_is_a_usage_error(run: Run) -> None:
     assert run("retry", "@last", "--from", "9").returncode == 2
+
+
+def test_a_top_up_says_what_is_spent_of_the_new_budget(fakes: Any, served: Any, run: Run) -> None:
+    build = served.fake.add(fakes.with_model(1, budget_usd=10.0))["build_id"]
+    assert run("budget", build, "5").stdout == f"{build}: in progress, Apprentice Build, $1.23 of $10.00\n"

@@ -19,6 +19,7 @@ def ended(number: int, state: State, seconds: float = 60.0, **facts: Any):
 async def test_a_history_without_builds_claims_nothing(store: Store) -> None:
     shown = (await spending(store.database))["model"].shown()
     assert (shown["builds"], shown["success_rate"], shown["median_elapsed_seconds"]) == (0, None, None)
+    assert shown["success_between"] is None
     assert (shown["cost_per_success_usd"], shown["cache_hit_rate"], shown["cost_usd"]) == (None, None, 0.0)
 
 
@@ -31,6 +32,13 @@ async def test_builds_that_failed_or_were_turned_down_count_and_cancelled_ones_d
     shown = (await spending(store.database))["model"].shown()
     assert (shown["builds"], shown["counted"], shown["succeeded"], shown["success_rate"]) == (7, 5, 2, 0.4)
     assert shown["states"]["waiting_input"] == 1
+
+
+async def test_few_builds_leave_the_true_rate_wide_open(store: Store) -> None:
+    ends = [State.COMPLETE] * 9 + [State.FAILED] * 2
+    await stored(store, *(ended(n, state, turns=1) for n, state in enumerate(ends, 1)))
+    low, high = (await spending(store.database))["model"].shown()["success_between"]
+    assert (round(low, 3), round(high, 3)) == (0.523, 0.949)  # Wilson's interval of 9 in 11, z = 1.96
 
 
 async def test_builds_of_a_model_are_not_mixed_with_those_of_the_scaffold(store: Store) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from executor.domain.build import State
 from executor.domain.conversation import ModelReply, StopReason, Usage
-from executor.domain.outcome import Done, Outcome
+from executor.domain.outcome import Ask, Done, Outcome
 from executor.domain.step import StepContext
 from executor.store.store import Store
 from executor.store.turns import answered, finished
@@ -87,3 +88,22 @@ async def test_the_history_is_summed_by_who_built_beside_what_is_wanted(site: Si
     assert cost.wanted == {"success_rate": 0.8, "elapsed_seconds": 7200.0}
     assert (cost.model.counted, cost.model.success_rate, cost.model.cost_usd) == (1, 1.0, 0.5)
     assert (cost.undecided.counted, cost.undecided.cost_usd) == (1, 0.0)
+
+
+async def test_a_build_that_waits_for_a_budget_says_so_and_goes_on_by_the_top_up(site: Site) -> None:
+    async def build(context: StepContext) -> Outcome:
+        if (context.build.budget_usd or 0) > 1:
+            return Done("Built.")
+        question = {"id": "go_on", "question": "Go on?", "options": ["retry", "stop"], "default": "retry"}
+        return Ask("The budget is spent.", (question,), needs="budget")
+
+    site.world.steps[4].script = build
+    build_id = await site.started(budget_usd=1.0)
+    await site.world.until(build_id, State.WAITING_INPUT)
+    path = f"/executor/builds/{build_id}"
+    status = (await site.get(f"{path}/status"))[1]
+    StatusDocument.model_validate(status)
+    assert status["needs"] == "budget"
+    assert (await site.post(f"{path}/budget", {"usd": 1}))[0] == 200
+    assert (await site.world.until(build_id)).state is State.COMPLETE
+    assert (await site.get(f"{path}/status"))[1]["needs"] is None

@@ -1,0 +1,97 @@
+"""spec, diff, report: what a build made, as text for people and as documents for programs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from executor.cli import words
+from executor.cli.exits import CliError
+from executor.cli.session import Session, talks
+from executor.cli.verbs_build import BuildArgument
+
+_Version = Annotated[int | None, typer.Option("--version", metavar="N", min=1, help="An earlier one.")]
+
+
+@talks
+def spec(
+    session: Session,
+    build: BuildArgument = "@last",
+    version: _Version = None,
+    against: Annotated[
+        int | None,
+        typer.Option("--against", metavar="N", min=1, help="What changed since this one."),
+    ] = None,
+) -> None:
+    """Print a build's SPEC as Markdown, or what changed between two versions of it."""
+    accept = "text/markdown" if against is None else "text/x-diff"
+    _artifact(session, build, "spec", accept, version=version, against=against)
+
+
+@talks
+def diff(
+    session: Session,
+    build: BuildArgument = "@last",
+    *,
+    iteration: Annotated[
+        int | None,
+        typer.Option("--iteration", metavar="N", min=1, help="As the work stood after this round."),
+    ] = None,
+    version: _Version = None,
+    as_list: Annotated[bool, typer.Option("--list", help="List the diffs instead.")] = False,
+) -> None:
+    """Print what a build changed in the droplet's repository."""
+    if as_list and (iteration or version):
+        raise CliError("--list shows every diff; it goes with neither --iteration nor --version.")
+    if as_list:
+        _list_diffs(session, build)
+    else:
+        _artifact(session, build, "diff", "text/x-diff", iteration=iteration, version=version)
+
+
+@talks
+def report(session: Session, build: BuildArgument = "@last") -> None:
+    """Print a build's report."""
+    _artifact(session, build, "report", "text/markdown")
+
+
+def _path(session: Session, build: str, kind: str) -> str:
+    from executor.cli.client import segment  # noqa: PLC0415 - http.client costs what `version` need not pay
+    from executor.cli.pick import build_id  # noqa: PLC0415
+
+    return f"/executor/builds/{segment(build_id(session.daemon, build))}/{kind}"
+
+
+def _list_diffs(session: Session, build: str) -> None:
+    document = session.daemon.get(_path(session, build, "diff"), accept="application/json").json()
+    versions = document["versions"]
+
+    def show() -> None:
+        from executor.cli.tables import diffs_table  # noqa: PLC0415 - draws with rich
+
+        diffs_table(versions)
+
+    session.show(versions, show)
+
+
+def _artifact(session: Session, build: str, kind: str, accept: str, **query: Any) -> None:
+    """Print an artifact: as JSON when asked to, else its text, whatever form the daemon keeps it in."""
+    path = _path(session, build, kind)
+    wanted = "application/json" if session.as_json else f"{accept}, text/plain;q=0.9, application/json;q=0.5"
+    reply = session.daemon.get(path, accept=wanted, **query)
+    is_json = "json" in reply.headers.get("content-type", "")
+    if session.as_json:
+        session.show(reply.json() if is_json else {"build_id": build, kind: reply.text()}, lambda: None)
+        return
+    text = reply.text()
+    if is_json:
+        from executor.cli.tables import document_text  # noqa: PLC0415
+
+        text = document_text(reply.json(), kind)
+    # On a terminal nothing that a model wrote may steer it; in a pipe the bytes are the data.
+    print(
+        words.plain(text) if sys.stdout.isatty() else text,
+        end="" if text.endswith("\n") or not text else "\n",
+    )
