@@ -310,7 +310,7 @@ def _steps(configuration: Configuration, store: Store, world: Outside) -> Sequen
             settings.spec.min_score,
             SpecAuthor(access) if access else None,
         ),
-        PackageStep(git, repositories, places),
+        PackageStep(git, repositories, places, keeps_edits=access is not None),
         _build_step(configuration, world, access),
         VerifyStep(git, repositories, places, world.verifier, _hidden_tests(world, access)),
         DeployStep(

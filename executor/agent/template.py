@@ -31,15 +31,20 @@ def render_template(identity: DropletIdentity, *, created: str, into: Path) -> t
     same names are replaced, others are left alone. Raises Permanent when the template names a placeholder
     that does not exist, or uses the purpose in a file where it cannot be escaped.
     """
+    files = rendered_files(identity, created)
+    for name, text in files.items():
+        write_file(into, name, text)
+    return tuple(sorted(files))
+
+
+def rendered_files(identity: DropletIdentity, created: str) -> dict[str, str]:
+    """The skeleton and the Foundation Files by name, as `render_template` writes them; it raises the same."""
     values = _values(identity, created)
-    written = []
+    files = {}
     for name, source in _sources(config_dir()):
         text = source.read_text(encoding="utf-8")
-        if not name.startswith(FOUNDATION):
-            text = render_text(text, name, values)
-        write_file(into, name, text)
-        written.append(name)
-    return tuple(sorted(written))
+        files[name] = text if name.startswith(FOUNDATION) else render_text(text, name, values)
+    return files
 
 
 def render_text(text: str, name: str, values: Mapping[str, str]) -> str:

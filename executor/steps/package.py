@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from executor.adapters.git import Git
-from executor.agent.template import render_template, write_file
+from executor.agent.skeleton import lay_skeleton
+from executor.agent.template import write_file
 from executor.domain.outcome import Done, Outcome
 from executor.domain.step import StepContext
 from executor.errors import Permanent
@@ -19,11 +20,15 @@ from executor.steps.spec import SPEC_FILE
 
 @dataclass(frozen=True, slots=True)
 class PackageStep:
-    """Every run starts from the released commit (or nothing) and ends at the same commit hash."""
+    """Every run starts from the released commit (or nothing) and ends at the same commit hash.
+
+    `keeps_edits` is for repositories that a model writes in: what it changed of the skeleton stays changed.
+    """
 
     git: Git
     repositories: Path
     places: Places
+    keeps_edits: bool = False
     number: int = 3
 
     async def run(self, context: StepContext) -> Outcome:
@@ -41,8 +46,12 @@ class PackageStep:
             if base:
                 await self.git.checkout(repository, str(base), scratch)
             created = instant_of(build).date().isoformat()
-            files = await asyncio.to_thread(
-                render_template, identity_of(build), created=created, into=scratch
+            files, kept = await asyncio.to_thread(
+                lay_skeleton,
+                identity_of(build),
+                created=created,
+                into=scratch,
+                keep_edits=self.keeps_edits,
             )
             await asyncio.to_thread(write_file, scratch, SPEC_FILE, spec)
             commit = await self.git.commit(
@@ -56,6 +65,8 @@ class PackageStep:
             await remove_tree(scratch)
         await self.git.set_ref(repository, ref_of(build, "package"), commit)
         context.log(f"Package of {len(files) + 1} files committed as {commit[:10]}.")
+        if kept:
+            context.log(f"Kept as they were edited in earlier releases: {', '.join(kept)}.")
         return Done(
             f"Repository ready with {len(files) + 1} files at {commit[:10]}.",
             {"package_commit": commit, "files_created": len(files) + 1, "repository_path": str(repository)},

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from executor.adapters.git import Git
 from executor.domain.build import State
 from tests.fakes.apprentice import ReadsTheAnswer, answer, finish, run_tests, tool
 from tests.fakes.model import script
@@ -227,6 +228,25 @@ async def test_a_revision_at_the_gate_continues_the_conversation_with_the_feedba
         await approve(house, build)
         assert (await house.until(build.id)).facts["ai_iterations"] == 2
     assert "in metres" in told(model, 1)
+
+
+async def test_a_new_release_starts_from_the_released_code_and_is_told_what_changed(tmp_path):
+    readme = tool("str_replace_based_edit_tool", command="create", path="/ws/README.md", file_text="# Mine\n")
+    replies = script([answer("# kept"), readme, finish()], [finish()])
+    async with workbench(tmp_path / "state", replies) as (house, model):
+        first = await house.made()
+        second = await house.made(
+            intent="Build a Library Droplet for books and papers", droplet_name="library"
+        )
+        repository = tmp_path / "state/repositories/library.git"
+        shown = [
+            await Git().show(repository, second.facts["commit"], name) for name in ("answer.txt", "README.md")
+        ]
+    assert second.facts["base_commit"] == first.facts["commit"]
+    assert shown == ["# kept\n", "# Mine\n"]
+    opening = model.bodies[1]["messages"][0]["content"][0]["text"]
+    assert "new release, 0.2.0" in opening
+    assert "books and papers" in opening
 
 
 async def approve(house, build):
