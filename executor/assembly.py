@@ -58,6 +58,7 @@ from executor.steps.deploy import DeployStep
 from executor.steps.hidden_tests import CarriesOut, HiddenTests
 from executor.steps.intent import IntentStep
 from executor.steps.package import PackageStep
+from executor.steps.publish import Publisher
 from executor.steps.register import RegisterStep
 from executor.steps.report import ReportStep
 from executor.steps.spec import SpecStep, preview
@@ -95,6 +96,7 @@ class Outside:
     registry: Registry | None
     with_model: WithModel | None = None
     spec_verifier: SpecVerifier | None = None
+    publisher: Publisher | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,26 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
         hidden = AcceptanceRunner(sandbox=sandbox, venvs=venvs, places=places, limits=limits)
         with_model = WithModel(_model(configuration, session), venvs, hidden)
     spec_verifier = SpecVerifier(session, settings.spec.verifier_url) if settings.spec.verifier_url else None
-    return Outside(places, sandbox, verifier, target, registry, with_model, spec_verifier)
+    publisher = _publisher(configuration, session)
+    return Outside(places, sandbox, verifier, target, registry, with_model, spec_verifier, publisher)
+
+
+def _publisher(configuration: Configuration, session: aiohttp.ClientSession) -> Publisher | None:
+    """Repositories are published where an owner and a token are set."""
+    github, token = configuration.settings.github, configuration.secrets.get("GITHUB_TOKEN")
+    if not github.owner or not token:
+        return None
+    from executor.adapters.github import Github  # noqa: PLC0415 - costs a start 0.1 s, and few need it
+
+    service = Github(
+        session,
+        owner=github.owner,
+        private=github.private,
+        api_url=github.api_url,
+        token=token,
+        mark=f"executor-{configuration.settings.server.droplet_id}",
+    )
+    return Publisher(Git(), service, _repositories(configuration), token)
 
 
 def _model(configuration: Configuration, session: aiohttp.ClientSession) -> ModelWatch:
@@ -310,21 +331,26 @@ def _steps(configuration: Configuration, store: Store, world: Outside) -> Sequen
             settings.spec.min_score,
             SpecAuthor(access) if access else None,
         ),
-        PackageStep(git, repositories, places, keeps_edits=access is not None),
+        PackageStep(git, repositories, places, access is not None, world.publisher),
         _build_step(configuration, world, access),
         VerifyStep(git, repositories, places, world.verifier, _hidden_tests(world, access)),
         DeployStep(
             git, repositories, places, world.target, store.droplets, RELEASE_ENV, settings.deploy.keep
         ),
         RegisterStep(world.registry),
-        ReportStep(configuration.base_url),
+        ReportStep(
+            configuration.base_url,
+            settings.github.owner,
+            bool(configuration.secrets.get("GITHUB_TOKEN")),
+            world.publisher,
+        ),
     )
 
 
 def _build_step(configuration: Configuration, world: Outside, access: ModelAccess | None) -> Step:
     git, repositories, settings = Git(), _repositories(configuration), configuration.settings
     if access is None or world.with_model is None:
-        return ScaffoldBuildStep(git, repositories, world.places)
+        return ScaffoldBuildStep(git, repositories, world.places, world.publisher)
     return ApprenticeBuildStep(
         git=git,
         repositories=repositories,
@@ -336,6 +362,7 @@ def _build_step(configuration: Configuration, world: Outside, access: ModelAcces
         verifier=world.verifier,
         packages=frozenset(settings.sandbox.packages),
         max_iterations=settings.builds.max_iterations,
+        publisher=world.publisher,
     )
 
 

@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -173,6 +174,14 @@ class Git:
         if done.code:
             raise NotFound(f"There is no {path} in commit {commit[:10]}.", hint="See the build's file list.")
         return done.stdout.decode("utf-8", "replace")
+
+    async def outward(self, git_dir: Path, *words: str, env: Mapping[str, str]) -> Finished:
+        """Run a call that reaches a remote; `env` allows the protocol and answers for the password.
+
+        Whatever the remote says is returned, not judged.
+        """
+        program = env["GIT_ASKPASS"]
+        return await self._run(git_dir, "-c", f"core.askPass={program}", *words, env=dict(env), codes=None)
 
     async def _store(self, git_dir: Path, work_tree: Path, files: list[TreeFile]) -> bytes:
         """Write a blob for each file and return the lines that `update-index --index-info` takes."""

@@ -27,6 +27,7 @@ from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
 from executor.sandbox.venv import VenvCache
 from executor.steps.packages import PackagesWanted, approved_packages, question, refuse_unasked, settle
+from executor.steps.publish import Publisher
 from executor.steps.shared import identity_of, instant_of, ref_of, repository_of
 from executor.steps.spec import SPEC_FILE
 from executor.steps.verify import Verifies
@@ -46,6 +47,7 @@ class ApprenticeBuildStep:
     verifier: Verifies
     packages: frozenset[str]
     max_iterations: int
+    publisher: Publisher | None = None
     number: int = 4
 
     async def run(self, context: StepContext) -> Outcome:
@@ -157,6 +159,8 @@ class ApprenticeBuildStep:
         build = context.build
         repository = repository_of(self.repositories, build)
         await self.git.set_ref(repository, ref_of(build, "built"), commit)
+        if self.publisher is not None:
+            await self.publisher.push(context, commit)
         diff = await self.git.diff(repository, build.facts.get("base_commit"), commit)
         files = await self.git.files(repository, commit)
         facts = build.facts

@@ -15,6 +15,7 @@ from executor.domain.step import StepContext
 from executor.errors import Permanent
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
+from executor.steps.publish import Publisher
 from executor.steps.shared import identity_of, instant_of, ref_of, repository_of
 
 NO_MODEL = "No model was used: the code follows from the SPEC's resources by rule (provider scaffold)."
@@ -27,6 +28,7 @@ class ScaffoldBuildStep:
     git: Git
     repositories: Path
     places: Places
+    publisher: Publisher | None = None
     number: int = 4
 
     async def run(self, context: StepContext) -> Outcome:
@@ -52,6 +54,8 @@ class ScaffoldBuildStep:
         finally:
             await remove_tree(workspace)
         await self.git.set_ref(repository, ref_of(build, "built"), commit)
+        if self.publisher is not None:
+            await self.publisher.push(context, commit)
         diff = await self.git.diff(repository, build.facts.get("base_commit"), commit)
         files = await self.git.files(repository, commit)
         context.log(f"{NO_MODEL} {len(made.files)} files written, commit {commit[:10]}.")

@@ -14,6 +14,7 @@ from executor.domain.step import StepContext
 from executor.errors import Permanent
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
+from executor.steps.publish import Publisher
 from executor.steps.shared import identity_of, instant_of, ref_of, repository_of
 from executor.steps.spec import SPEC_FILE
 
@@ -29,6 +30,7 @@ class PackageStep:
     repositories: Path
     places: Places
     keeps_edits: bool = False
+    publisher: Publisher | None = None
     number: int = 3
 
     async def run(self, context: StepContext) -> Outcome:
@@ -67,7 +69,13 @@ class PackageStep:
         context.log(f"Package of {len(files) + 1} files committed as {commit[:10]}.")
         if kept:
             context.log(f"Kept as they were edited in earlier releases: {', '.join(kept)}.")
-        return Done(
-            f"Repository ready with {len(files) + 1} files at {commit[:10]}.",
-            {"package_commit": commit, "files_created": len(files) + 1, "repository_path": str(repository)},
-        )
+        facts = {
+            "package_commit": commit,
+            "files_created": len(files) + 1,
+            "repository_path": str(repository),
+        }
+        if self.publisher is not None:
+            remote = await self.publisher.repository(context)
+            await context.record("repository_ready", f"Repository {remote['repository_url']}.", remote)
+            await self.publisher.push(context, commit)
+        return Done(f"Repository ready with {len(files) + 1} files at {commit[:10]}.", facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,20 +12,30 @@ from executor.domain.events import NewEvent, iso
 from executor.domain.outcome import Artifact, Done, Outcome
 from executor.domain.step import StepContext
 from executor.steps.build import NO_MODEL
+from executor.steps.publish import MAIN, Publisher, where_published
 from executor.steps.shared import identity_of
 
 
 @dataclass(frozen=True, slots=True)
 class ReportStep:
-    """`base_url` is the daemon's own address, under which the review is found."""
+    """`base_url` is the daemon's own address, under which the review is found.
+
+    `github_owner` is empty, and `publisher` None, where repositories stay local.
+    """
 
     base_url: str
+    github_owner: str = ""
+    has_github_token: bool = False
+    publisher: Publisher | None = None
     number: int = 8
 
     async def run(self, context: StepContext) -> Outcome:
         """Put the report together; it is kept, streamed, logged and shown."""
+        if self.publisher is not None:
+            await self.publisher.push(context, str(context.build.facts["commit"]), MAIN)
         build = context.build
-        report = report_of(build, context.now(), self.base_url)
+        published = where_published(build, self.github_owner, self.has_github_token)
+        report = report_of(build, context.now(), self.base_url, published)
         title = identity_of(build).title
         message = (
             f"{title} Droplet #{build.droplet_id} is live at {report['deployment_url']} and registered."
@@ -38,7 +49,7 @@ class ReportStep:
         )
 
 
-def report_of(build: Build, now: float, base_url: str) -> dict[str, Any]:
+def report_of(build: Build, now: float, base_url: str, published: str) -> dict[str, Any]:
     """The report document of `GET …/report`."""
     facts = build.facts
     scaffolded = facts.get("provider") == "scaffold"
@@ -58,17 +69,31 @@ def report_of(build: Build, now: float, base_url: str) -> dict[str, Any]:
         "version": facts.get("version"),
         "commit": facts.get("commit"),
         "repository_path": facts.get("repository_path"),
-        "repository_url": None,
+        "repository_url": facts.get("repository_url"),
         "release": facts.get("release"),
         "deployment_url": facts.get("deployment_url"),
         "endpoints": facts.get("endpoints", []),
         "provider": facts.get("provider"),
         "model_used": not scaffolded,
-        "notes": [NO_MODEL, "The repository is local only."]
-        if scaffolded
-        else ["The repository is local only."],
+        "notes": [*([NO_MODEL] if scaffolded else []), *_cost_notes(facts), published],
+        "assumptions": facts.get("assumptions", []),
         "left_out": facts.get("left_out", []),
-        "cost_usd": 0.0,
+        "model": facts.get("model"),
+        "ai_iterations": facts.get("ai_iterations", 0),
+        "turns": facts.get("turns", 0),
+        "tokens": facts.get("tokens", 0),
+        "cache_hit_rate": facts.get("cache_hit_rate", 0.0),
+        "cost_usd": round(facts.get("cost_usd", 0.0), 6),
         "review_url": f"{base_url}/builds/{build.id}",
         "finished_at": iso(now),
     }
+
+
+def _cost_notes(facts: Mapping[str, Any]) -> list[str]:
+    """What the sum of dollars does not hold."""
+    notes = []
+    if lost := facts.get("unknown_cost_turns", 0):
+        notes.append(f"{lost} model calls were cut off by a restart; whether they were paid is not known.")
+    if not facts.get("cost_known", True):
+        notes.append("Some calls have no known price, so the true cost is higher than cost_usd.")
+    return notes
