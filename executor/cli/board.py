@@ -113,6 +113,8 @@ def _since(details: Mapping[str, Any]) -> Text:
 def _action(document: Mapping[str, Any], status: str) -> str:
     details = document.get("current_step_details") or {}
     action = words.plain(details.get("action") or "") if document.get("status") in _MOVING else ""
+    if details.get("tool") and action == f"running {details['tool']}":
+        action = f"running {words.tool(details['tool'])}"
     # The step's name says already whose words these are.
     parts = [action.removeprefix("apprentice: ") or status]
     if (document.get("attempt") or 1) > 1:

@@ -91,7 +91,7 @@ def _files(details: Mapping[str, Any]) -> Iterator[str]:
 
 def _tool(details: Mapping[str, Any]) -> Iterator[str]:
     if details.get("tool"):
-        yield words.plain(f"{words.tool(details['tool'])} {details.get('file') or ''}").strip()
+        yield words.tool(details["tool"], details.get("file"))
 
 
 def _end_of(text: str, room: int) -> str:

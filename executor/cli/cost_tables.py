@@ -101,9 +101,8 @@ def _what(turn: Mapping[str, Any]) -> Text:
 
 
 def _call(call: Mapping[str, Any]) -> str:
-    about = f" {call['about']}" if call["about"] else ""
     ended = " (failed)" if call["is_error"] else "" if call["state"] == "finished" else " (unfinished)"
-    return f"{words.tool(call['name'])}{about}{ended}"
+    return f"{words.tool(call['name'], call['about'])}{ended}"
 
 
 def _cut(text: str, style: str = "") -> Text:

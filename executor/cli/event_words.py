@@ -25,11 +25,17 @@ def _replied(data: Mapping[str, Any]) -> str:
     usd = data.get("usd")
     cost = "price unknown" if usd is None else f"${usd:.4f}"
     said = " ".join(str(data.get("text") or "").split())
+    # An answer in a form is for the executor; what came of it is told by the next event.
+    said = "" if said.startswith(("{", "[")) else said
+    who = str(data.get("conversation") or "").split("-")[0]
     quoted = f" “{said[:_WORDS]}{'…' if len(said) > _WORDS else ''}”" if said else ""
     called = (
         f" → {_named([words.tool(name) for name in data.get('calls') or ()])}" if data.get("calls") else ""
     )
-    return f"turn {data['turn']}{quoted}{called} · {words.thousands(data.get('tokens'))} tokens, {cost}"
+    asked = f" ({who})" if who else ""
+    return (
+        f"turn {data['turn']}{asked}{quoted}{called} · {words.thousands(data.get('tokens'))} tokens, {cost}"
+    )
 
 
 def _round(data: Mapping[str, Any]) -> str:

@@ -85,9 +85,10 @@ def thousands(number: object) -> str:
     return f"{number / 1_000:.1f}k" if number < 999_950 else f"{number / 1_000_000:.2f}M"
 
 
-def tool(name: object) -> str:
-    """A tool's name as a person says it."""
-    return "edit" if str(name).startswith("str_replace") else plain(name).replace("_", " ")
+def tool(name: object, about: object = "") -> str:
+    """A tool as a person says it, and what it was used on, from the workspace on."""
+    called = "edit" if str(name).startswith("str_replace") else plain(name).replace("_", " ")
+    return f"{called} {plain(about or '').removeprefix('/ws/')}".strip()
 
 
 def money(usd: object) -> str:

@@ -89,7 +89,7 @@ def with_model(number: int, **over: Any) -> dict[str, Any]:
         "action": "apprentice: the model is thinking",
         "text": "The list comes back unsorted, so the second test fails;\nI sort it by name before.",
         "tool": "str_replace_based_edit_tool",
-        "file": "app/routes/items.py",
+        "file": "/ws/app/routes/items.py",
         "ai_iterations": 3,
         "max_iterations": 10,
         "files_created": 0,

@@ -115,19 +115,21 @@ def test_an_event_is_one_line_with_clock_percent_step_and_message(fakes: Any, se
 def test_what_a_model_said_called_and_reached_is_one_line_each(fakes: Any, served: Any, run: Run) -> None:
     build = served.fake.add(fakes.with_model(1))["build_id"]
     said = {"turn": 7, "text": "I sort\nit by \x1b[2Jname.", "calls": ["bash", "str_replace_based_edit_tool"]}
-    replied = {"event_type": "model_replied", "data": {**said, "tokens": 12_345, "usd": 0.0412}}
+    said |= {"conversation": "apprentice-1", "tokens": 12_345, "usd": 0.0412}
+    form = {"turn": 8, "text": '{"title": "Notes"}', "calls": [], "tokens": 900, "usd": None}
     failed = [f"test_{name}" for name in "abcde"]
     entry = {"iteration": 3, "passing": 41, "failing": 5, "failed": failed, "green": False}
     rounds = [entry, {"iteration": 4, "passing": 46, "failing": 0, "failed": [], "green": True}]
-    served.fake.tell(build, "Turn 7.")
-    served.fake.events[build][-1] |= replied
-    for data in rounds:
-        served.fake.tell(build, "Iteration.")
-        served.fake.events[build][-1] |= {"event_type": "iteration_finished", "data": data}
+    told = [("model_replied", said), ("model_replied", form)]
+    told += [("iteration_finished", data) for data in rounds]
+    for event_type, data in told:
+        served.fake.tell(build, "The daemon's own sentence.")
+        served.fake.events[build][-1] |= {"event_type": event_type, "data": data}
     served.fake.tell(build, "80 % of the budget is spent: $4.00 of $5.00.", status="complete")
     lines = [line.split("Apprentice Build", 1)[-1].strip() for line in run("watch").stderr.splitlines()]
-    assert lines[:4] == [
-        "turn 7 “I sort it by [2Jname.” → bash, edit · 12.3k tokens, $0.0412",
+    assert lines[:5] == [
+        "turn 7 (apprentice) “I sort it by [2Jname.” → bash, edit · 12.3k tokens, $0.0412",
+        "turn 8 · 900 tokens, price unknown",
         "iteration 3: ✗ 41 tests pass, 5 fail; failing: test_a, test_b, test_c and 2 more",
         "iteration 4: ✓ green, 46 tests pass",
         "80 % of the budget is spent: $4.00 of $5.00.",

@@ -14,7 +14,7 @@ WANTED = {"success_rate": 0.8, "elapsed_seconds": 7200}
 def turns(fakes: Any) -> list[dict[str, Any]]:
     nothing = {"tokens": dict.fromkeys(("input", "output", "cache_read", "cache_write"), 0), "tool_calls": []}
     unpaid = {**nothing, "cost_usd": None, "stop_reason": None}
-    edit = fakes.call("str_replace_based_edit_tool", "app/main.py", is_error=True)
+    edit = fakes.call("str_replace_based_edit_tool", "/ws/app/main.py", is_error=True)
     return [
         fakes.turn(1, "spec", tool_calls=[], stop_reason="end_turn"),
         fakes.turn(2, tool_calls=[fakes.call("bash", "pytest -q"), edit]),

@@ -42,6 +42,10 @@ def test_status_tells_what_a_model_does_and_spends(fakes: Any, served: Any, run:
         assert part in text
     served.fake.add(fakes.with_model(2, cost_known=False))
     assert "at least $1.23 of $5.00" in run("status").stdout
+    edits = fakes.with_model(3)
+    edits["current_step_details"]["action"] = "running str_replace_based_edit_tool"
+    served.fake.add(edits)
+    assert " running edit\n" in run("status").stdout
 
 
 def test_status_gives_the_person_who_has_to_help_what_was_tried(fakes: Any, served: Any, run: Run) -> None:
