@@ -145,6 +145,7 @@ def _api(configuration: Configuration, daemon: Daemon) -> Api:
         started_at=time.time(),
         health_of=lambda release: daemon.keeper.health.get(release, "unknown"),
         dependencies=lambda: _dependencies(configuration, daemon),
+        provider="anthropic" if configuration.has_model else "scaffold",
     )
 
 

@@ -30,4 +30,4 @@ class LiveReply:
         action = f"{self._activity}: {_ACTIONS.get(kind, kind)}"
         # Bare JSON, as a tool's input or a form streams in, tells a reader nothing.
         text = self._words if kind == "thinking" or (kind == "text" and self._speaks) else ""
-        self._context.progress(action, text=text)
+        self._context.progress(action, text=text, tool="", file="")

@@ -25,7 +25,8 @@ def show_plan(plan: Mapping[str, Any]) -> None:
         table.add_row(str(row.get("step")), words.plain(row.get("name")), seconds)
     console.print(table)
     total = words.long_duration(float(plan.get("estimated_seconds") or 0))
-    cost = words.money(plan.get("estimated_cost_usd") or 0)
+    dollars = plan.get("estimated_cost_usd")
+    cost = "cost not known yet" if dollars is None else words.money(dollars)
     console.print(
         f"{words.droplet_title(plan)} as {plan.get('build_id')}: SPEC score {plan.get('spec_score')}"
     )

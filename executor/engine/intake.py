@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 
 from executor.domain.build import STEP_NAMES, ApprovalMode, Build
@@ -22,6 +23,9 @@ from executor.errors import Conflict, Invalid, Overloaded, Unavailable
 from executor.store.store import Store
 from executor.store.submissions import Submitted, View
 
+_BY_RULE = (
+    "This SPEC is written by rule, for nothing is spent on a plan; the build's own is written by the model."
+)
 Preview = Callable[[str, DropletIdentity], dict[str, Any]]
 
 
@@ -109,10 +113,18 @@ class Intake:
             "droplet_name": chosen.name,
             "steps": steps,
             "estimated_seconds": round(sum(float(str(s["expected_seconds"])) for s in steps), 1),
-            "estimated_cost_usd": 0.0,
-            "warnings": list(chosen.warnings),
+            "estimated_cost_usd": await self._expected_cost() if self._defaults.has_model else 0.0,
+            "warnings": [*chosen.warnings, *((_BY_RULE,) if self._defaults.has_model else ())],
             **spec,
         }
+
+    async def _expected_cost(self) -> float | None:
+        """Dollars of the median build that a model completed, None before the first."""
+        rows = await self._store.database.fetch(
+            "SELECT json_extract(facts, '$.cost_usd') AS usd FROM builds WHERE state = 'complete'"
+            " AND json_extract(facts, '$.turns') > 0 ORDER BY created_at DESC LIMIT 20"
+        )
+        return round(median(float(row["usd"]) for row in rows), 4) if rows else None
 
     def _decide(self, request: SubmitRequest, view: View, now: float) -> tuple[Build, tuple[Event, ...], str]:
         """Runs inside the submit transaction."""

@@ -136,6 +136,22 @@ async def test_a_budget_for_a_model_without_a_price_is_refused_rather_than_guess
         assert (await world.store.builds.page()).builds == ()
 
 
+async def test_what_a_plan_would_cost_is_the_median_of_what_builds_cost_or_not_known(tmp_path):
+    async def spend(context):
+        return Done("built", {"turns": 3, "cost_usd": 0.25 if "cheap" in context.build.intent else 0.75})
+
+    async with running_world(tmp_path, has_model=True) as world:
+        world.steps[4].script = spend
+        assert (await world.commands.preview(SubmitRequest("Build Any Droplet")))[
+            "estimated_cost_usd"
+        ] is None
+        for intent in ("Build Cheap Droplet, cheap", "Build Dear Droplet"):
+            await world.until((await world.submit(intent)).id)
+        plan = await world.commands.preview(SubmitRequest("Build Any Droplet"))
+        assert plan["estimated_cost_usd"] == 0.5
+        assert any("by rule" in warning for warning in plan["warnings"])
+
+
 async def test_reject_at_the_review_withdraws_the_release(world):
     build = await world.submit()
     await world.until(build.id)
