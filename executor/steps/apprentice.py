@@ -170,7 +170,7 @@ class ApprenticeBuildStep:
             f" {facts.get('tests_passing', 0)} tests pass."
         )
         context.log(message)
-        meta = {"commit": commit, "base": build.facts.get("base_commit"), "iteration": rounds, "green": True}
+        meta = {"commit": commit, "base": build.facts.get("base_commit")}
         made = {
             "commit": commit,
             "files_created": len(files),
