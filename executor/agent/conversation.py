@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 T = TypeVar("T", bound=BaseModel)
 _TRIES = 3
+_TOO_LONG = "Your answer reached the limit of tokens and was cut. Send a whole one that is half as long."
 _DISK_PAUSE_SECONDS = 1.0
 # Such a reply is paid, but it is no part of the history: it would be refused again.
 _NOT_KEPT = frozenset({StopReason.REFUSAL, StopReason.CONTEXT_EXCEEDED})
@@ -140,6 +141,9 @@ class Conversation:
             try:
                 return output.model_validate_json(text)
             except ValidationError as error:
+                if self.last.stop_reason == StopReason.MAX_TOKENS:
+                    await self.say(_TOO_LONG)
+                    continue
                 problem = error.json(include_url=False, include_context=False, include_input=False)
                 await self.say(
                     f"That is not what the form asks for. Send the whole answer again.\n{problem[:2000]}"

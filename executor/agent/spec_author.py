@@ -64,7 +64,7 @@ class SpecAuthor:
         said = await context.sayings()
         await self._tell(context, talk, order, said)
         while True:
-            context.progress("asking the model for the SPEC", 0.3)
+            context.progress("asking the model for the SPEC")
             reply = await talk.parsed(AuthorReply)
             if order.asks and reply.questions and not context.build.facts.get(ASKED):
                 return _ask(reply)

@@ -68,7 +68,8 @@ def contract_endpoints(identity: DropletIdentity) -> str:
         f"### {n}. {call}\n\n{text} Also under /{identity.name}.\n\n```json\n{body}\n```"
         for n, (call, text, body) in enumerate(_CONTRACT, 1)
     ]
-    return "\n\n".join(parts).replace('"NAME"', f'"{identity.name}"').replace('"VERSION"', '"1.0.0"')
+    text = "\n\n".join(parts)
+    return text.replace('"NAME"', f'"{identity.name}"').replace('"VERSION"', f'"{identity.version}"')
 
 
 def dependencies() -> str:

@@ -192,6 +192,8 @@ def greeter(snoop: str = "") -> Callable[[dict[str, Any], int], Any]:
         said = sum(message["role"] == "assistant" for message in body["messages"])
         opening = json.dumps(body["messages"][0])
         cheat = next((name for name in CHEATS if f"cheat {name.replace('_', ' ')}" in opening.lower()), None)
+        if said == 0 and "Build Sleepy" in opening:
+            return [tool("bash", command="echo early > early.txt; sleep 60; echo late > late.txt")]
         if snoop and said == 0:
             return [tool("bash", command=snoop)]
         files = CHEATS[cheat][0] if cheat else {CODE: GOOD, TESTS: GOOD_TESTS}

@@ -6,10 +6,11 @@ import json
 import os
 import sqlite3
 import subprocess
+import time
 import urllib.request
 import zlib
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,40 @@ def test_an_intent_becomes_a_live_service_that_a_model_wrote(modelled):
         "acceptance",
     ]
     nothing_leaked(modelled)
+
+
+def test_r8_a_daemon_killed_in_the_middle_of_a_tool_asks_nothing_twice_and_says_that_it_was_cut_off(modelled):
+    before = len(modelled.model.bodies)
+    build = modelled.build("Build a Sleepy droplet that greets people by name")
+    asleep = "sleep 60; echo late"
+    until(lambda: asleep in running_commands())
+    modelled.kill()
+    until(lambda: asleep not in running_commands())
+    modelled.start()
+    done = modelled.until(build, seconds=240)
+    assert done["status"] == "complete", json.dumps(done)
+    turns = modelled.get(f"/executor/builds/{build}/turns")
+    assert {turn["state"] for turn in turns} == {"answered"}
+    assert len(modelled.model.bodies) - before == len(turns) == 4
+    told = json.dumps(modelled.model.bodies[before + 2]["messages"][-1])
+    assert "interrupted" in told
+    assert "effect is unknown" in told
+    assert "early.txt" not in modelled.cli("diff", build).stdout
+
+
+def running_commands() -> str:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return "\n".join(found)
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("cheat", sampled())

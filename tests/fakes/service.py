@@ -9,7 +9,7 @@ from typing import Any
 
 from executor.domain.conversation import Heard, ModelReply, ModelRequest, StopReason, Usage
 
-Answer = str | Mapping[str, Any] | Exception
+Answer = str | Mapping[str, Any] | ModelReply | Exception
 
 
 class ScriptedService:
@@ -28,6 +28,8 @@ class ScriptedService:
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
+        if isinstance(answer, ModelReply):
+            return answer
         text = answer if isinstance(answer, str) else json.dumps(answer)
         heard("text", text)
         return ModelReply(
