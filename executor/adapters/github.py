@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import gidgethub
 from gidgethub.aiohttp import GitHubAPI
 
-from executor.errors import Conflict, ExecutorError, Permanent, Transient
+from executor.adapters.github_errors import SETTING, Missing, NameTaken, sorted_error
+from executor.errors import Conflict, Permanent
 
-T = TypeVar("T")
 _REQUESTER = "autonomous-executor"
 _SECONDS = 30.0
-_SETTING = "[github] owner, api_url and GITHUB_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +47,13 @@ class Github:
         self._owner = owner
         self._private = private
         self._mark = f"[{mark}]"
+        self._schemes = ("https://",) if api_url.startswith("https://") else ("https://", "http://")
 
     async def find(self, name: str) -> RemoteRepository | None:
         """Our repository of this name, None if there is none. Raises Conflict for one that is not ours."""
         try:
             found = await self._call(self._api.getitem(f"/repos/{self._owner}/{name}"))
-        except _Missing:
+        except Missing:
             return None
         if self._mark not in str(found.get("description") or ""):
             raise Conflict(
@@ -63,92 +62,84 @@ class Github:
                 hint=f"Rename it, or choose another droplet name, or put {self._mark} into its description.",
                 code="REPOSITORY_TAKEN",
             )
-        return _remote(found)
+        return self._remote(found)
 
     async def create(self, name: str, purpose: str) -> RemoteRepository:
-        """Make it; one of ours that is there already is adopted. Raises Conflict for a foreign one."""
+        """Make it; one of ours that is there already is adopted. Raises Conflict for a foreign one.
+
+        `purpose` may be any text; what GitHub's descriptions cannot hold is left out.
+        """
         body = {
             "name": name,
-            "description": f"{' '.join(purpose.split())[:200]} {self._mark}",
+            "description": f"{_one_line(purpose)} {self._mark}",
             "private": self._private,
             "auto_init": False,
         }
+        home = await self._home()
         try:
-            return _remote(await self._call(self._api.post(await self._home(), data=body)))
-        except _NameTaken as taken:  # by a call whose reply was lost, or by somebody else meanwhile
+            return self._remote(await self._call(self._api.post(home, data=body)))
+        except Missing:
+            raise Permanent(
+                f"GitHub lets this token make no repository for {self._owner}.",
+                hint=f"GITHUB_TOKEN needs the right to make repositories there. See {SETTING}.",
+                code="GITHUB_TOKEN_REFUSED",
+            ) from None
+        except NameTaken as taken:  # by a call whose reply was lost, or by somebody else meanwhile
             found = await self.find(name)
             if found is None:
                 raise taken.as_permanent() from None
             return found
 
     async def _home(self) -> str:
+        """Where repositories of the owner are made. Raises Permanent where none can be."""
         try:
             owner = await self._call(self._api.getitem(f"/users/{self._owner}"))
-        except _Missing:
+        except Missing:
             raise Permanent(
                 f"GitHub knows no user or organisation {self._owner}.", hint="Correct [github] owner."
             ) from None
-        return f"/orgs/{self._owner}/repos" if owner.get("type") == "Organization" else "/user/repos"
+        if owner.get("type") == "Organization":
+            return f"/orgs/{self._owner}/repos"
+        # A user's repository is made for whoever the token belongs to, whatever the owner is called.
+        bearer = str((await self._call(self._api.getitem("/user"))).get("login") or "")
+        if bearer.lower() != self._owner.lower():
+            raise Permanent(
+                f"GITHUB_TOKEN belongs to {bearer}, and repositories are to be made for {self._owner};"
+                " nothing was made.",
+                hint="Set [github] owner to that user, or use a token of the owner.",
+                code="GITHUB_TOKEN_REFUSED",
+            )
+        return "/user/repos"
 
-    async def _call(self, call: Awaitable[T]) -> T:
+    async def _call(self, call: Awaitable[Any]) -> dict[str, Any]:
         try:
             async with asyncio.timeout(_SECONDS):
-                return await call
+                return _document(await call)
         except (gidgethub.GitHubException, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise _sorted(error) from None
+            raise sorted_error(error) from None  # the cause holds the request's headers
+
+    def _remote(self, found: dict[str, Any]) -> RemoteRepository:
+        """Raises Permanent for an answer without address, or with one that shows the token on its way."""
+        remote = RemoteRepository(str(found.get("html_url") or ""), str(found.get("clone_url") or ""))
+        if not remote.html_url or not remote.clone_url.startswith(self._schemes):
+            raise Permanent(
+                f"GitHub's answer names no address to push to ({remote.clone_url!r}); nothing was pushed.",
+                hint="Is [github] api_url that of a GitHub API? A token goes to https only, unless api_url"
+                " itself is http.",
+            )
+        return remote
 
 
-class _Missing(ExecutorError):
-    code = "NOT_FOUND"
+def _one_line(text: str) -> str:
+    """At most 200 characters without control characters, which GitHub refuses in a description."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]
 
 
-class _NameTaken(ExecutorError):
-    code = "NAME_TAKEN"
-
-    def as_permanent(self) -> Permanent:
-        return Permanent(f"GitHub refuses to make the repository: {self.message}", hint=f"See {_SETTING}.")
-
-
-def _sorted(error: Exception) -> ExecutorError:
-    """What GitHub's refusal means for whoever asked."""
-    if isinstance(error, gidgethub.RateLimitExceeded):
-        wait = (error.rate_limit.reset_datetime - datetime.now(UTC)).total_seconds()
-        return Transient(
-            "GitHub's rate limit is reached.", retry_after=max(1.0, wait), hint="It goes on by itself."
-        )
-    if isinstance(error, gidgethub.RedirectionException):
-        return Conflict(
-            "The repository was renamed or moved on GitHub.", hint="Rename it back, or the droplet."
-        )
-    if isinstance(error, (gidgethub.ValidationError, gidgethub.InvalidField)):
-        return _NameTaken(str(error))
-    if isinstance(error, gidgethub.BadRequest):
-        return _refusal(int(error.status_code), str(error))
-    said = (
-        f"{type(error).__name__}" if not isinstance(error, gidgethub.GitHubBroken) else f"{error.status_code}"
-    )
-    return Transient(f"GitHub does not answer ({said}).", hint="The step is tried again by itself.")
-
-
-def _refusal(status: int, said: str) -> ExecutorError:
-    if status == 404:
-        return _Missing(said)
-    if status == 429:
-        return Transient("GitHub asks to wait.", retry_after=60.0, hint="It goes on by itself.")
-    if status in {401, 403}:
-        return Permanent(
-            f"GitHub refuses the token ({status}: {said}).",
-            hint="GITHUB_TOKEN needs the right to make repositories and to push for [github] owner; restart"
-            " the daemon with a better one and retry the build.",
-            code="GITHUB_TOKEN_REFUSED",
-        )
-    return Permanent(f"GitHub refuses with {status}: {said}.", hint=f"See {_SETTING}.")
-
-
-def _remote(found: Any) -> RemoteRepository:
-    try:
-        return RemoteRepository(str(found["html_url"]), str(found["clone_url"]))
-    except (KeyError, TypeError) as error:
+def _document(found: object) -> dict[str, Any]:
+    """GitHub's answer as an object. Raises Permanent for another form, such as a proxy's page."""
+    if not isinstance(found, dict):
         raise Permanent(
-            "GitHub's answer names no repository.", hint="Is [github] api_url that of a GitHub API?"
-        ) from error
+            "What answers at [github] api_url is no GitHub API.",
+            hint="Correct it: https://api.github.com, or https://HOST/api/v3 of a GitHub Enterprise server.",
+        )
+    return found

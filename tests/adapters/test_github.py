@@ -1,18 +1,19 @@
-"""Repositories on GitHub: made once, adopted when ours, refused when not, pushed without a trace."""
+"""Repositories on GitHub: made once, adopted when ours, refused when not."""
 
 from __future__ import annotations
 
-import asyncio
-import subprocess
+import ssl
+import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from executor.adapters.git import Git
-from executor.adapters.git_push import Remote
 from executor.adapters.github import Github
 from executor.errors import Conflict, Permanent, Transient
 from tests.fakes.github import TOKEN, FakeGitHub
@@ -36,20 +37,6 @@ async def github(hub: FakeGitHub) -> AsyncIterator[Github]:
 def of(session: aiohttp.ClientSession, hub: FakeGitHub, **other: str) -> Github:
     given = {"owner": hub.owner, "token": TOKEN, "api_url": hub.url, **other}
     return Github(session, private=True, mark="executor-12", **given)
-
-
-@pytest.fixture
-async def ours(tmp_path: Path) -> Path:
-    git_dir = tmp_path / "library.git"
-    await Git().init_bare(git_dir)
-    return git_dir
-
-
-async def commit(git_dir: Path, tmp_path: Path, text: str, parent: str | None = None) -> str:
-    tree = tmp_path / f"tree-{text}"
-    tree.mkdir()
-    (tree / "a.txt").write_text(text)
-    return await Git().commit(git_dir, tree, text, when=datetime(2026, 11, 23, tzinfo=UTC), parent=parent)
 
 
 @pytest.mark.parametrize(
@@ -84,14 +71,11 @@ async def test_r3_a_foreign_repository_is_refused_and_left_alone(hub, github):
     ("status", "headers", "kind"),
     [
         (500, {}, Transient),
-        (503, {}, Transient),
+        (503, {"Retry-After": "7"}, Transient),
+        (429, {}, Transient),
         (401, {}, Permanent),
         (403, {}, Permanent),
-        (
-            403,
-            {"X-RateLimit-Remaining": "0", "X-RateLimit-Limit": "60", "X-RateLimit-Reset": "2000000000"},
-            Transient,
-        ),
+        (451, {}, Permanent),
         (301, {}, Conflict),
     ],
 )
@@ -102,6 +86,87 @@ async def test_what_github_answers_says_what_to_do_next_and_never_the_token(
     with pytest.raises(kind) as error:
         await github.find(NAME)
     assert TOKEN not in str(error.value)
+    assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "message", "wait"),
+    [
+        (403, {"Retry-After": "77"}, "no", 77),
+        (403, {}, "You have exceeded a secondary rate limit.", 60),
+        (429, {"Retry-After": "30"}, "no", 30),
+        (429, {"Retry-After": "soon"}, "no", 60),
+        (503, {"Retry-After": "7"}, "no", 7),
+    ],
+)
+async def test_a_limit_is_waited_for_as_long_as_github_asks(hub, github, status, headers, message, wait):
+    hub.status, hub.headers, hub.message = status, headers, message
+    with pytest.raises(Transient) as limit:
+        await github.find(NAME)
+    assert limit.value.retry_after == wait
+
+
+@pytest.mark.parametrize("status", [403, 429])
+async def test_a_limit_that_names_its_reset_is_waited_for_until_then(hub, github, status):
+    reset = int(time.time()) + 10_000
+    limits = {"X-RateLimit-Remaining": "0", "X-RateLimit-Limit": "60", "X-RateLimit-Reset": str(reset)}
+    hub.status, hub.headers = status, limits
+    with pytest.raises(Transient) as limit:
+        await github.find(NAME)
+    assert 9_000 < limit.value.retry_after <= 10_000
+
+
+async def test_what_is_no_github_api_is_told(hub, github):
+    hub.body = "<h1>Welcome to our proxy</h1>"
+    with pytest.raises(Permanent, match="no GitHub API"):
+        await github.find(NAME)
+
+
+async def test_nothing_is_made_for_another_user_than_the_tokens_own(hub, github):
+    hub.kind, hub.login = "User", "somebody-else"
+    with pytest.raises(Permanent, match="somebody-else"):
+        await github.create(NAME, "Keeps books")
+    assert hub.repositories == {}
+
+
+async def test_a_token_without_the_right_to_make_repositories_is_told(hub, github):
+    hub.may_create = False
+    with pytest.raises(Permanent) as refused:
+        await github.create(NAME, "Keeps books")
+    assert refused.value.code == "GITHUB_TOKEN_REFUSED"
+
+
+async def test_a_purpose_of_any_text_leaves_a_description_that_carries_the_mark(hub, github):
+    await github.create(NAME, "Keeps\n books\x07 " + "and more " * 100)
+    description = hub.repositories[NAME]["description"]
+    assert description.startswith("Keeps books and more")
+    assert description.isprintable()
+    assert description.endswith("[executor-12]")
+    assert len(description) <= 350
+
+
+async def test_a_push_address_that_would_show_the_token_on_its_way_is_refused(tmp_path):
+    async with (
+        FakeGitHub(tmp_path, tls=own_certificate(tmp_path)) as hub,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as session,
+    ):
+        with pytest.raises(Permanent, match="nothing was pushed"):
+            await of(session, hub).create(NAME, "Keeps books")
+
+
+def own_certificate(directory: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hub")])
+    start = datetime(2020, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + timedelta(days=36500))
+    der = builder.sign(key, hashes.SHA256())
+    pem = serialization.Encoding.PEM
+    kept = directory / "hub.pem"
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    kept.write_bytes(private + der.public_bytes(pem))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(kept)
+    return context
 
 
 async def test_an_owner_that_nobody_knows_is_named(hub):
@@ -114,74 +179,3 @@ async def test_a_github_that_is_away_is_waited_for(hub):
     async with aiohttp.ClientSession() as session:
         with pytest.raises(Transient):
             await of(session, hub, api_url="http://127.0.0.1:9").find(NAME)
-
-
-async def test_a_push_arrives_once_and_later_ones_follow(hub, ours, tmp_path):
-    hub.add(NAME)
-    remote = Remote(Git(), ours, hub.repositories[NAME]["clone_url"], TOKEN)
-    first = await commit(ours, tmp_path, "one")
-    await remote.push(first, "main")
-    pushes = len(hub.calls)
-    await remote.push(first, "main")
-    assert len(hub.calls) == pushes
-    second = await commit(ours, tmp_path, "two", first)
-    await remote.push(second, "main")
-    assert hub.branch(NAME, "main") == second
-    await remote.push(first, "main")  # a release that was taken back
-    assert hub.branch(NAME, "main") == first
-
-
-async def test_r3_a_push_whose_reply_was_lost_is_known_by_what_the_branch_names(hub, ours, tmp_path):
-    hub.add(NAME)
-    remote = Remote(Git(), ours, hub.repositories[NAME]["clone_url"], TOKEN)
-    first = await commit(ours, tmp_path, "one")
-    hub.drop_next = {"push"}
-    await remote.push(first, "main")
-    assert hub.branch(NAME, "main") == first
-    await remote.push(await commit(ours, tmp_path, "two", first), "main")
-
-
-async def test_a_branch_that_people_moved_is_not_overwritten(hub, ours, tmp_path):
-    path = hub.add(NAME)
-    remote = Remote(Git(), ours, hub.repositories[NAME]["clone_url"], TOKEN)
-    await remote.push(await commit(ours, tmp_path, "one"), "main")
-    theirs = await commit(path, tmp_path, "theirs")
-    subprocess.run(["git", "--git-dir", str(path), "update-ref", "refs/heads/main", theirs], check=True)
-    with pytest.raises(Conflict) as refused:
-        await remote.push(await commit(ours, tmp_path, "two"), "main")
-    assert refused.value.code == "BRANCH_MOVED"
-    assert hub.branch(NAME, "main") == theirs
-
-
-async def test_a_refused_token_is_permanent_and_the_token_stands_nowhere(hub, ours, tmp_path):
-    hub.add(NAME)
-    wrong = "ghp_canary_that_must_not_show"
-    remote = Remote(Git(), ours, hub.repositories[NAME]["clone_url"], wrong)
-    first = await commit(ours, tmp_path, "one")
-    watching = asyncio.create_task(argv_seen())
-    with pytest.raises(Permanent) as refused:
-        await remote.push(first, "main")
-    assert refused.value.code == "GITHUB_TOKEN_REFUSED"
-    seen = await stop(watching)
-    kept = [p.read_bytes() for p in ours.rglob("*") if p.is_file()]
-    assert b"git" in b"".join(seen)
-    assert not [text for text in (*seen, *kept, str(refused.value).encode()) if wrong.encode() in text]
-
-
-async def argv_seen() -> list[bytes]:
-    seen: set[bytes] = set()
-    try:
-        while True:
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
-                try:
-                    seen.add(path.read_bytes())
-                except OSError:
-                    continue
-            await asyncio.sleep(0)
-    except asyncio.CancelledError:
-        return list(seen)
-
-
-async def stop(task: asyncio.Task[list[bytes]]) -> list[bytes]:
-    task.cancel()
-    return await task

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import ssl
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,21 @@ TOKEN = "ghp_the-only-token-let-in"
 class FakeGitHub:
     """`async with FakeGitHub(directory) as hub:`; `hub.url` is its API.
 
-    `drop_next` names calls (`create`, `push`) that take effect and lose their reply; `status` answers all.
+    `drop_next` names calls (`create`, `push`) that take effect and lose their reply. `status`, with `headers`
+    and `message`, answers every call of the API, and `body` in its place; `elsewhere` is where git is sent on
+    to. `login` is whom the token belongs to, `may_create` whether it has the right to; `before_push` is
+    called when a push is on its way. With `tls` the API is https, and names addresses for git that are not.
     """
 
-    def __init__(self, directory: Path, owner: str = "fullpotential-ai", kind: str = "Organization") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        owner: str = "fullpotential-ai",
+        kind: str = "Organization",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.directory = directory
+        self.tls = tls
         self.owner = owner
         self.kind = kind
         self.repositories: dict[str, dict[str, Any]] = {}
@@ -29,20 +41,28 @@ class FakeGitHub:
         self.drop_next: set[str] = set()
         self.status = 0
         self.headers: dict[str, str] = {}
+        self.message = "no"
+        self.body = ""
+        self.elsewhere = ""
+        self.login = owner
+        self.may_create = True
+        self.before_push: Callable[[], object] | None = None
         self.url = ""
 
     async def __aenter__(self) -> FakeGitHub:
         app = web.Application(client_max_size=64 << 20)
         app.router.add_get("/api/users/{owner}", self._owner)
+        app.router.add_get("/api/user", self._user)
         app.router.add_get("/api/repos/{owner}/{name}", self._get)
         app.router.add_post("/api/orgs/{owner}/repos", self._create)
         app.router.add_post("/api/user/repos", self._create)
         app.router.add_route("*", "/git/{path:.*}", self._git)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self._root = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        self.url = f"{self._root}/api"
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls).start()
+        where = f"127.0.0.1:{self._runner.addresses[0][1]}"
+        self._root = f"http://{where}"
+        self.url = f"{'https' if self.tls else 'http'}://{where}/api"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -75,8 +95,10 @@ class FakeGitHub:
         return subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip()
 
     def _refused(self, request: web.Request) -> web.Response | None:
+        if self.body:
+            return web.Response(text=self.body, content_type="text/html")
         if self.status:
-            return web.json_response({"message": "no"}, status=self.status, headers=self.headers)
+            return web.json_response({"message": self.message}, status=self.status, headers=self.headers)
         if request.headers.get("Authorization") != f"token {TOKEN}":
             return web.json_response({"message": "Bad credentials"}, status=401)
         return None
@@ -88,6 +110,9 @@ class FakeGitHub:
             return web.json_response({"message": "Not Found"}, status=404)
         return web.json_response({"login": self.owner, "type": self.kind})
 
+    async def _user(self, request: web.Request) -> web.Response:
+        return self._refused(request) or web.json_response({"login": self.login, "type": "User"})
+
     async def _get(self, request: web.Request) -> web.Response:
         self.calls.append(f"GET {request.match_info['name']}")
         if refused := self._refused(request):
@@ -98,6 +123,8 @@ class FakeGitHub:
     async def _create(self, request: web.Request) -> web.Response:
         if refused := self._refused(request):
             return refused
+        if not self.may_create:
+            return web.json_response({"message": "Not Found"}, status=404)
         body = await request.json()
         self.calls.append(f"POST {request.path.removeprefix('/api')} {body['name']}")
         if body["name"] in self.repositories:
@@ -117,9 +144,14 @@ class FakeGitHub:
 
     async def _git(self, request: web.Request) -> web.StreamResponse:
         """git-http-backend as CGI: the real server side of git."""
+        if self.elsewhere:
+            raise web.HTTPFound(self.elsewhere + request.path_qs)
         wanted = "Basic " + base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
         if request.headers.get("Authorization") != wanted:
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'})
+        is_push = request.method == "POST" and request.path.endswith("git-receive-pack")
+        if is_push and self.before_push:
+            self.before_push()
         env = {
             "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(self.directory), "GIT_HTTP_EXPORT_ALL": "1",
             "PATH_INFO": "/" + request.match_info["path"], "QUERY_STRING": request.query_string,
@@ -131,11 +163,7 @@ class FakeGitHub:
         )
         out, _ = await process.communicate(await request.read())
         self.calls.append(f"git {request.method} {request.match_info['path']}")
-        if (
-            request.path.endswith("git-receive-pack")
-            and request.method == "POST"
-            and "push" in self.drop_next
-        ):
+        if is_push and "push" in self.drop_next:
             self.drop_next.discard("push")
             request.transport.close()
         head, _, body = out.partition(b"\r\n\r\n")
