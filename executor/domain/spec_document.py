@@ -34,16 +34,17 @@ _OWN = frozenset(
 _FENCES = ("```", "~~~")
 CONVENTIONS = """Unless an endpoint says otherwise:
 
-- Bodies are JSON. A success is `{"data": …, "meta": {"timestamp": …, "version": …}}`: what an endpoint is
-  said to answer is the value of `data`. The `meta` of a list also has `total`, `limit` and `offset`. A 204
-  has no body.
+- Bodies are JSON. A success is `{"data": …, "meta": {"timestamp": …, "version": "1.0"}}`: what an endpoint is
+  said to answer is the value of `data`; examples leave `meta` out. The `meta` of a list also has `total`,
+  `limit` and `offset`. A 204 has no body.
 - An error is `{"error": {"code": …, "message": …, "details": …, "request_id": …}, "status": "error"}`. `code`
   follows from the status: 400 INVALID_REQUEST, 401 UNAUTHORIZED, 403 FORBIDDEN, 404 NOT_FOUND,
   405 METHOD_NOT_ALLOWED, 409 CONFLICT, 413 PAYLOAD_TOO_LARGE, 429 RATE_LIMITED, 503 DEPENDENCY_UNAVAILABLE.
 - Malformed JSON, and input with a field that is missing, unknown, of the wrong type or out of bounds, are
-  answered with 400, never 422, and change nothing. An id or path that does not exist is 404, a method that a
-  path does not have 405.
-- A list takes `limit` (1 to 200, 50 if left out) and `offset` (0 or more, 0 if left out).
+  answered with 400, never 422, and change nothing. An id in a path that names nothing is 404 whatever it
+  looks like, so is a path that does not exist; a method that a path does not have is 405.
+- A list takes `limit` (1 to 200, 50 if left out) and `offset` (0 or more, 0 if left out). Query parameters
+  that an endpoint does not name are ignored.
 - Times are ISO 8601 in UTC and end in Z.
 - What is stored outlives a restart.
 - Bearer tokens are asked for only once a public key is configured; none is while the service is tested."""

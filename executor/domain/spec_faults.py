@@ -14,7 +14,7 @@ _SERVED_ALREADY = re.compile(
     r"/(?:health|capabilities|state|dependencies|message|metrics|openapi\.json))`?\s*$",
     re.MULTILINE,
 )
-_REQUIREMENT = re.compile(r"^\s*(?:[-*]\s+)?(?:\*\*)?(R\d+)\b", re.MULTILINE)
+_REQUIREMENT = re.compile(r"^[ \t]*(?:[-*][ \t]+)?(?:\*\*)?(R\d+)\b", re.MULTILINE)
 _SUCCESS = re.compile(r"\b2\d\d\b")
 _PARAMETER = re.compile(r"\{[^}]*\}|(?<=/)id(?![\w-])|:\w+")
 
