@@ -17,7 +17,8 @@ def test_requirements_are_found_at_the_start_of_a_line_each_once():
 
 def test_a_table_of_the_spec_does_not_hold_the_daemon():
     # In a process of its own, which can be ended: a regex that is stuck cannot.
-    code = f"from executor.agent.acceptance_usable import numbered; print(numbered({TABLE + chr(10) + '- R1'!r}))"
+    spec = f"{TABLE}\n- R1"
+    code = f"from executor.agent.acceptance_usable import numbered; print(numbered({spec!r}))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
     )
