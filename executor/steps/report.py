@@ -93,7 +93,8 @@ def _cost_notes(facts: Mapping[str, Any]) -> list[str]:
     """What the sum of dollars does not hold."""
     notes = []
     if lost := facts.get("unknown_cost_turns", 0):
-        notes.append(f"{lost} model calls were cut off by a restart; whether they were paid is not known.")
+        cut = "1 model call was" if lost == 1 else f"{lost} model calls were"
+        notes.append(f"{cut} cut off by a restart; whether that was paid is not known.")
     if not facts.get("cost_known", True):
         notes.append("Some calls have no known price, so the true cost is higher than cost_usd.")
     return notes
