@@ -107,11 +107,12 @@ async def test_a_branch_that_people_moved_is_not_overwritten(hub, ours, tmp_path
     assert hub.branch(NAME, "main") == theirs
 
 
-async def test_what_people_push_between_our_look_and_our_push_is_not_overwritten(hub, ours, tmp_path):
+@pytest.mark.parametrize("just_before", ["GET", "POST"])
+async def test_what_people_push_while_we_do_is_not_overwritten(hub, ours, tmp_path, just_before):
     remote = remote_of(hub, ours)
     await remote.push(await commit(ours, tmp_path, "one"), "main")
     theirs = await commit(hub.directory / f"{NAME}.git", tmp_path, "theirs")
-    hub.before_push = lambda: point(hub, "main", theirs)
+    hub.before_push = lambda method: method == just_before and point(hub, "main", theirs)
     with pytest.raises(Conflict) as refused:
         await remote.push(await commit(ours, tmp_path, "two"), "main")
     assert refused.value.code == "BRANCH_MOVED"

@@ -22,7 +22,8 @@ class FakeGitHub:
     `drop_next` names calls (`create`, `push`) that take effect and lose their reply. `status`, with `headers`
     and `message`, answers every call of the API, and `body` in its place; `elsewhere` is where git is sent on
     to. `login` is whom the token belongs to, `may_create` whether it has the right to; `before_push` is
-    called when a push is on its way. With `tls` the API is https, and names addresses for git that are not.
+    called when a push looks (GET) and when it sends (POST).
+    With `tls` the API is https, and names addresses for git that are not.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class FakeGitHub:
         self.elsewhere = ""
         self.login = owner
         self.may_create = True
-        self.before_push: Callable[[], object] | None = None
+        self.before_push: Callable[[str], object] | None = None
         self.url = ""
 
     async def __aenter__(self) -> FakeGitHub:
@@ -150,8 +151,8 @@ class FakeGitHub:
         if request.headers.get("Authorization") != wanted:
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'})
         is_push = request.method == "POST" and request.path.endswith("git-receive-pack")
-        if is_push and self.before_push:
-            self.before_push()
+        if self.before_push and "git-receive-pack" in request.path_qs:
+            self.before_push(request.method)
         env = {
             "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(self.directory), "GIT_HTTP_EXPORT_ALL": "1",
             "PATH_INFO": "/" + request.match_info["path"], "QUERY_STRING": request.query_string,
