@@ -11,6 +11,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from executor.agent.budget import give_notice, refuse_when_spent
+from executor.agent.history import belongs, kept
 from executor.agent.live_reply import LiveReply
 from executor.domain.conversation import Block, ModelReply, ModelRequest, StopReason
 from executor.domain.events import NewEvent
@@ -27,8 +28,6 @@ T = TypeVar("T", bound=BaseModel)
 _TRIES = 3
 _TOO_LONG = "Your answer reached the limit of tokens and was cut. Send a whole one that is half as long."
 _DISK_PAUSE_SECONDS = 1.0
-# Such a reply is paid, but it is no part of the history: it would be refused again.
-_NOT_KEPT = frozenset({StopReason.REFUSAL, StopReason.CONTEXT_EXCEEDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +174,8 @@ class Conversation:
             except Unavailable as error:
                 log.warning("reply_waits_for_disk", reason=error.message)
                 await asyncio.sleep(_DISK_PAUSE_SECONDS)
-        if _belongs(reply):
-            self._messages.append(Message("assistant", reply.content, number, reply.stop_reason))
+        if belongs(reply):
+            self._messages.append(Message("assistant", kept(reply), number, reply.stop_reason))
 
     async def _record(self, number: int, lost: int, reply: ModelReply) -> None:
         build, now = self._context.build, self._context.now()
@@ -187,13 +186,13 @@ class Conversation:
 
         def also(connection: Any) -> None:
             answered(build.id, number, reply, usd, now)(connection)
-            if _belongs(reply):
-                appended(build.id, self.name, position, reply.content, now, role="assistant", turn=number)(
+            if belongs(reply):
+                appended(build.id, self.name, position, kept(reply), now, role="assistant", turn=number)(
                     connection
                 )
 
         facts = _spent(build.facts, reply, usd) | {"unknown_cost_turns": lost, "model": self._form.model}
-        if not _belongs(reply):
+        if not belongs(reply):
             facts["setback"] = {"conversation": self.name, "reason": reply.stop_reason}
         data = {
             "turn": number,
@@ -213,10 +212,6 @@ class Conversation:
             also=also,
             progressed=True,
         )
-
-
-def _belongs(reply: ModelReply) -> bool:
-    return reply.stop_reason not in _NOT_KEPT and bool(reply.content)
 
 
 def _spent(facts: Mapping[str, Any], reply: ModelReply, usd: float | None) -> dict[str, Any]:

@@ -163,6 +163,10 @@ def _check_messages(messages: Sequence[Body]) -> None:
         refuse(not parts, f"{where}: all messages must have non-empty content")
         for k, part in enumerate(parts):
             _check_block(part, f"{where}.content.{k}", message["role"])
+        refuse(
+            message["role"] == "assistant" and parts[-1]["type"] in ("thinking", "redacted_thinking"),
+            f"{where}: The final block in an assistant message cannot be `thinking`.",
+        )
         _check_results(parts, pending, where)
         pending = [part["id"] for part in parts if part["type"] == "tool_use"]
         refuse(

@@ -94,7 +94,7 @@ def _finished(block: dict[str, Any], body: Mapping[str, Any], name: str) -> dict
     if block["type"] == "thinking":
         if body["thinking"].get("display") != "summarized":
             block["thinking"] = ""
-        block["signature"] = signature_of(block["thinking"])
+        block.setdefault("signature", signature_of(block["thinking"]))
     return block
 
 

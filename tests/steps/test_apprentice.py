@@ -9,7 +9,7 @@ import pytest
 from executor.adapters.git import Git
 from executor.domain.build import State
 from tests.fakes.apprentice import ReadsTheAnswer, answer, finish, run_tests, tool
-from tests.fakes.model import script
+from tests.fakes.model import script, text, thought
 from tests.steps.workbench import workbench
 
 
@@ -29,6 +29,14 @@ async def test_a_straight_success_is_one_iteration_and_the_executor_says_done(tm
     assert done.facts["turns"] == 3  # the SPEC, the code, the hidden tests
     assert len(model.bodies) == 1
     assert done.facts["cost_usd"] > 0
+
+
+async def test_requirements_that_no_hidden_test_shows_are_named_in_the_report(tmp_path):
+    async with workbench(tmp_path / "state", script([answer(), finish()])) as (house, _):
+        done = await house.made()
+        report = json.loads((await house.store.builds.artifact(done.id, "report"))["body"])
+    assert done.facts["not_shown"] == "R1, R2"
+    assert any("R1, R2" in note and "hidden test" in note for note in report["notes"])
 
 
 async def test_two_failing_rounds_then_green_are_three_iterations_with_a_commit_and_a_diff_each(tmp_path):
@@ -131,6 +139,27 @@ async def test_a_call_that_the_token_limit_cut_is_not_run_and_the_model_is_told(
         calls = await house.store.turns.calls(done.id, 2)
     assert [c.is_error for c in calls.values()] == [False, True]
     assert "limit of tokens" in told(model, 1)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kept"),
+    [
+        ({"content": [], "stop_reason": "end_turn"}, ["text"]),
+        ({"content": [thought("Hm."), text("\n\n")], "stop_reason": "end_turn"}, ["thinking", "text"]),
+        ({"content": [thought("Hm.")], "stop_reason": "end_turn"}, ["thinking", "text"]),
+        ({"content": [thought("Hm") | {"signature": ""}], "stop_reason": "max_tokens"}, ["text"]),
+        ([text("\n"), answer("test_a"), run_tests()], ["tool_use", "tool_use"]),
+    ],
+    ids=["nothing", "blank text", "a thought alone", "a cut thought", "blank text before calls"],
+)
+async def test_what_the_api_gives_and_would_not_take_back_stops_no_build(tmp_path, reply, kept):
+    replies = script([answer("test_a"), run_tests()], reply, [answer(), finish()])
+    async with workbench(tmp_path / "state", replies) as (house, model):
+        done = await house.made()
+    assert done.facts["turns"] == 5
+    message = model.bodies[2]["messages"][-2]
+    assert message["role"] == "assistant"
+    assert [block["type"] for block in message["content"]] == kept
 
 
 async def test_a_conversation_that_no_longer_fits_goes_on_in_a_fresh_one_with_the_spec_word_for_word(
