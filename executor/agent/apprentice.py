@@ -256,12 +256,14 @@ class Apprentice:
             fresh = Progress(
                 package,
                 self._order.max_iterations,
-                since_turn=int(facts.get("turns", 0)),
+                since_turn=await self._shop.access.turns.newest(self._context.build.id),
                 chapter=chapter,
                 model=self._shop.access.model,
                 heard=len(await self._context.sayings()),
             )
-            begun = fresh.facts(setback=None, provider="anthropic", ai_iterations=0)
+            begun = fresh.facts(
+                setback=None, declined=None, prompt_tokens=0, provider="anthropic", ai_iterations=0
+            )
             await self._context.record(
                 "apprentice_started", f"{fresh.model} begins to build.", begun, data={}
             )

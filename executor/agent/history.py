@@ -1,4 +1,4 @@
-"""What of a reply goes into the history: verbatim but for the few blocks that the API takes back from nobody."""
+"""What of a reply goes into the history: all of it but the few blocks that the API would not take back."""
 
 from __future__ import annotations
 

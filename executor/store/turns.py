@@ -74,6 +74,13 @@ class Turns:
             for r in rows
         }
 
+    async def newest(self, build_id: str) -> int:
+        """The number of the build's last turn, also of one that brought no reply; 0 before the first."""
+        rows = await self._database.fetch(
+            "SELECT coalesce(max(number), 0) AS number FROM turns WHERE build_id = ?", (build_id,)
+        )
+        return int(rows[0]["number"])
+
     async def last_snapshot(self, build_id: str, since_turn: int) -> str | None:
         """The commit that holds the workspace as the newest finished tool call after a turn left it."""
         rows = await self._database.fetch(

@@ -90,14 +90,15 @@ class AllServed:
 class Apprenticed:
     """A rule for all conversations of a build: the Apprentice's alone are the story's."""
 
-    def __init__(self, rule: Any) -> None:
+    def __init__(self, rule: Any, spec: Any = spec_reply) -> None:
         self._rule = rule
+        self._spec = spec
         self.bodies: list[dict[str, Any]] = []
 
     def __call__(self, body: dict[str, Any], number: int) -> Any:
         form = body.get("output_config", {}).get("format", {}).get("schema", {}).get("properties", {})
         if "questions" in form:
-            return spec_reply()
+            return self._spec()
         if "scenarios" in form:
             return TESTS
         self.bodies.append(body)

@@ -9,7 +9,8 @@ import pytest
 from executor.adapters.git import Git
 from executor.domain.build import State
 from tests.fakes.apprentice import ReadsTheAnswer, answer, finish, run_tests, tool
-from tests.fakes.model import script, text, thought
+from tests.fakes.model import Fault, script, text, thought
+from tests.fakes.spec_reply import spec_reply
 from tests.steps.workbench import workbench
 
 
@@ -249,9 +250,7 @@ async def test_a_revision_at_the_gate_continues_the_conversation_with_the_feedba
     async with workbench(tmp_path / "state", replies) as (house, model):
         build = await house.submit(approval_mode="final")
         await house.until(build.id, State.WAITING_APPROVAL)
-        await house.commands.approve(
-            build.id, checkpoint=None, decision="revise", feedback="in metres", gate_id=None
-        )
+        await revise(house, build, "in metres")
         await house.until(build.id, State.QUEUED, State.IN_PROGRESS)
         await house.until(build.id, State.WAITING_APPROVAL)
         await approve(house, build)
@@ -276,6 +275,44 @@ async def test_a_new_release_starts_from_the_released_code_and_is_told_what_chan
     opening = model.bodies[1]["messages"][0]["content"][0]["text"]
     assert "new release, 0.2.0" in opening
     assert "books and papers" in opening
+
+
+async def test_another_spec_starts_from_its_own_package_however_many_calls_failed_before(tmp_path):
+    stale = tool("str_replace_based_edit_tool", command="create", path="/ws/stale.txt", file_text="old\n")
+    asks = tool("ask_architect", question="Which?", options=["red", "blue"], default="red", why="colour")
+    replies = script([stale, asks], [answer(), finish()])
+    specs = iter([spec_reply(), spec_reply(Optimization_Opportunities="- Prices by the hour of the day")])
+    faults = {n: Fault(status=401) for n in (1, 2, 3)}
+    async with workbench(tmp_path / "state", replies, faults=faults, spec=lambda: next(specs)) as (
+        house,
+        model,
+    ):
+        build = await house.submit(approval_mode="checkpoints")
+        for _ in faults:
+            await house.until(build.id, State.FAILED)
+            await house.commands.retry(build.id, None)
+        await house.until(build.id, State.WAITING_APPROVAL)
+        await approve(house, build)
+        await house.until(build.id, State.WAITING_INPUT)
+        await house.commands.retry(build.id, 2)
+        await house.until(build.id, State.WAITING_APPROVAL)
+        await revise(house, build, "think of rush hours")
+        await house.until(build.id, State.QUEUED, State.IN_PROGRESS)
+        for _ in ("the SPEC", "the build"):
+            await house.until(build.id, State.WAITING_APPROVAL)
+            await approve(house, build)
+        done = await house.until(build.id)
+        files = await Git().files(tmp_path / "state/repositories/library.git", done.facts["commit"])
+    assert done.state is State.COMPLETE, done.error
+    assert "answer.txt" in files
+    assert "stale.txt" not in files
+    assert "rush hours" not in told(model, 1)  # that was for the SPEC, which says it now
+
+
+async def revise(house, build, feedback):
+    await house.commands.approve(
+        build.id, checkpoint=None, decision="revise", feedback=feedback, gate_id=None
+    )
 
 
 async def approve(house, build):

@@ -12,6 +12,7 @@ from executor.adapters.claude import Claude
 from executor.assembly import WithModel
 from tests.fakes.apprentice import AllServed, Apprenticed, NoVenvs, PlainWalls, ReadsTheAnswer, unwatched
 from tests.fakes.model import ScriptedModel
+from tests.fakes.spec_reply import spec_reply
 from tests.steps.conftest import House, open_house
 
 
@@ -23,10 +24,11 @@ async def workbench(
     verifier: ReadsTheAnswer | None = None,
     faults: Any = None,
     clock: Callable[[], float] = time.time,
+    spec: Callable[[], Any] = spec_reply,
     **settings: Any,
 ) -> AsyncIterator[tuple[House, Apprenticed]]:
     """A house whose droplets a scripted model writes, and what the Apprentice asked of it."""
-    story = Apprenticed(rule)
+    story = Apprenticed(rule, spec)
     async with (
         ScriptedModel(story, faults=faults) as model,
         aclosing(Claude(api_key="sk-ant-key", base_url=model.url, timeout=30.0)) as service,
