@@ -397,6 +397,7 @@ def _withdrawal(configuration: Configuration, store: Store, world: Outside) -> W
         droplets=store.droplets,
         registry=world.registry,
         release_env=RELEASE_ENV,
+        publisher=world.publisher,
     )
 
 

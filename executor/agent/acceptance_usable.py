@@ -11,8 +11,8 @@ from executor.domain.acceptance_reader import read_requirement, read_scenario
 from executor.errors import Invalid
 
 MOST_SCENARIOS, MOST_CALLS, MOST_FRESH, MOST_WAITING = 80, 600, 10, 30.0
-# One class and a bound: a choice of ways to read a table's rule of dashes would take a regex for ever.
-_NUMBERED = re.compile(r"^[ >*#|-]{0,20}(R[0-9]{1,3})\b", re.MULTILINE)
+# Every part is bounded: free repeats of repeats would read a table's rule of dashes for ever.
+_NUMBERED = re.compile(r"^ {0,3}(?:[>*#|-]{1,6} ?){0,3}(R[0-9]{1,3})\b", re.MULTILINE)
 
 
 def numbered(spec: str) -> tuple[str, ...]:

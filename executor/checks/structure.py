@@ -29,11 +29,13 @@ ENVIRONMENT = (
     "LOG_LEVEL",
 )  # fmt: skip
 
+_HOSTS = frozenset({".github", ".gitea", ".forgejo"})
+
 
 def check_structure(
     root: Path, files: tuple[SourceFile, ...], identity: DropletIdentity
 ) -> tuple[Finding, ...]:
-    """F1 files, F2 legibility, U15 labels, U16 settings, U19 README, S2 .gitignore, S12 pins, C11's files."""
+    """The rules F1 to F3, U15, U16, U19, S2 (.gitignore), S12 (pins), and C11's files."""
     text = {file.name: file.text for file in files}
     missing = [name for name in REQUIRED_FILES if not (root / name).is_file()]
     readme = text.get("README.md", "")
@@ -41,6 +43,7 @@ def check_structure(
     config = text.get("app/config.py", "")
     return (
         judged("F1", "The files of the package layout are there", [f"{name} is missing" for name in missing]),
+        judged("F3", "Nothing in the repository runs where it is published", _workflows(root)),
         check_legible(root),
         judged(
             "U15",
@@ -99,3 +102,13 @@ def _unpinned(requirements: str) -> list[str]:
     if not lines:
         return ["requirements.txt names nothing"]
     return [f"{line!r} is not NAME==VERSION" for line in lines if not PIN.fullmatch(line)]
+
+
+def _workflows(root: Path) -> list[str]:
+    """Workflows are run by the host of the repository, outside every wall and with its tokens."""
+    found = [path for host in root.glob(".*") if host.name.lower() in _HOSTS for path in host.glob("*/*")]
+    return [
+        f"{path.relative_to(root).as_posix()} would run on the repository's host; remove it"
+        for path in sorted(found)
+        if path.parent.name.lower() in {"workflows", "actions"}
+    ]

@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Protocol
 
 from executor.agent.acceptance_author import AcceptanceAuthor
+from executor.agent.acceptance_usable import numbered
 from executor.checks.acceptance import Told
 from executor.checks.acceptance_findings import as_findings
+from executor.checks.rules import noted
 from executor.domain.acceptance import AcceptanceRun, AcceptanceSet
 from executor.domain.droplet import DropletIdentity
 from executor.domain.findings import Finding
 from executor.domain.step import StepContext
+
+NOT_SHOWN = "A?"
+"""The rule of the note that names what no hidden test shows."""
 
 
 class CarriesOut(Protocol):
@@ -51,4 +56,15 @@ class HiddenTests:
                 replace(after, scenarios=corrected), source, identity, context.progress
             )
             kept = AcceptanceRun((*kept.results, *again.results), kept.problem or again.problem)
-        return as_findings(after, kept)
+        spec = await context.artifact("spec") or ""
+        return (*as_findings(after, kept), *_not_shown(spec, kept))
+
+
+def _not_shown(spec: str, run: AcceptanceRun) -> tuple[Finding, ...]:
+    """A note on the SPEC's requirements that rest on the droplet's own tests alone."""
+    shown = {result.scenario.requirement for result in run.results}
+    missing = [number for number in numbered(spec) if number not in shown]
+    if not missing:
+        return ()
+    title = f"{len(missing)} requirements have no hidden test and rest on the droplet's own"
+    return (noted(NOT_SHOWN, title, ", ".join(missing)),)

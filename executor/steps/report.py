@@ -75,7 +75,7 @@ def report_of(build: Build, now: float, base_url: str, published: str) -> dict[s
         "endpoints": facts.get("endpoints", []),
         "provider": facts.get("provider"),
         "model_used": not scaffolded,
-        "notes": [*([NO_MODEL] if scaffolded else []), *_cost_notes(facts), published],
+        "notes": [*([NO_MODEL] if scaffolded else []), *_caveats(facts), published],
         "assumptions": facts.get("assumptions", []),
         "left_out": facts.get("left_out", []),
         "model": facts.get("model"),
@@ -89,9 +89,13 @@ def report_of(build: Build, now: float, base_url: str, published: str) -> dict[s
     }
 
 
-def _cost_notes(facts: Mapping[str, Any]) -> list[str]:
-    """What the sum of dollars does not hold."""
+def _caveats(facts: Mapping[str, Any]) -> list[str]:
+    """What was not shown from outside, and what the sum of dollars does not hold."""
     notes = []
+    if not_shown := facts.get("not_shown"):
+        notes.append(
+            f"No hidden test shows these requirements; they rest on the droplet's own tests: {not_shown}."
+        )
     if lost := facts.get("unknown_cost_turns", 0):
         cut = "1 model call was" if lost == 1 else f"{lost} model calls were"
         notes.append(f"{cut} cut off by a restart; whether that was paid is not known.")

@@ -19,7 +19,7 @@ from executor.domain.step import StepContext
 from executor.errors import BudgetSpent
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
-from executor.steps.hidden_tests import HiddenTests
+from executor.steps.hidden_tests import NOT_SHOWN, HiddenTests
 from executor.steps.packages import approved_packages
 from executor.steps.shared import identity_of, repository_of
 
@@ -102,6 +102,7 @@ def _outcome(context: StepContext, report: VerifierReport) -> Outcome:
         "tests_failing": report.tests_failing,
         "rules_checked": len(report.findings),
         "rules_failed": [finding.rule for finding in report.failures],
+        "not_shown": next((f.evidence for f in report.findings if f.rule == NOT_SHOWN), ""),
     }
     body = json.dumps(report.as_json(), ensure_ascii=False)
     artifact = Artifact("tests", body, {"passed": report.passed, "commit": report.commit})

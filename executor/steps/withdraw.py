@@ -11,9 +11,10 @@ from executor.adapters.registry import Registry, RegistryEntry
 from executor.domain.build import Build
 from executor.domain.outcome import Done, Outcome
 from executor.domain.step import StepContext
-from executor.errors import Conflict, ExecutorError, Transient
+from executor.errors import Conflict, ExecutorError, Permanent, Transient
 from executor.sandbox.places import Places
 from executor.steps.deploy import release_of
+from executor.steps.publish import MAIN, Publisher
 from executor.steps.shared import RELEASED, repository_of
 from executor.store.droplets import Droplets, ReleaseRow
 from executor.targets.base import Running, Target
@@ -31,6 +32,7 @@ class WithdrawRelease:
     droplets: Droplets
     registry: Registry | None
     release_env: Mapping[str, str]
+    publisher: Publisher | None = None
 
     async def run(self, context: StepContext) -> Outcome:
         """Put the newest earlier release back if there is one, then stop this build's."""
@@ -38,6 +40,7 @@ class WithdrawRelease:
         release_id = str(build.facts["deploying"])
         back = await self._serving(context)
         await self._tell_registry(context, back)
+        await self._publish(context, back)
         # Marked before it is stopped: what is still live by the book, but dead, would be started again.
         await self.droplets.withdraw(build.droplet_id, build.id, context.now())
         await self._stop(context, release_id)
@@ -103,6 +106,17 @@ class WithdrawRelease:
             await self._tell(self.registry, build, back)
         except Conflict as error:
             context.log(f"The core Registry's entry is not ours any more and stays: {error}", "warning")
+
+    async def _publish(self, context: StepContext, back: ReleaseRow | None) -> None:
+        """GitHub's main is what is live; a refusal there keeps no release from being taken back."""
+        if self.publisher is None or back is None:
+            return
+        try:
+            await self.publisher.push(context, back.commit_hash, MAIN)
+        except (Conflict, Permanent) as error:
+            context.log(
+                f"The main branch on GitHub stays at the release that was withdrawn: {error}", "warning"
+            )
 
     async def _tell(self, registry: Registry, build: Build, back: ReleaseRow | None) -> None:
         if back is None:

@@ -36,7 +36,7 @@ def judge(root: Path, identity: DropletIdentity) -> tuple[Finding, ...]:
 def test_the_unedited_template_passes_every_rule(template: Path, identity: DropletIdentity, failed: Failed):
     findings = judge(template, identity)
     assert failed(findings) == {}
-    assert [f.rule for f in findings] == ["F1", "F2", "U15", "U16", "U19", "S2", "S12"]
+    assert [f.rule for f in findings] == ["F1", "F3", "F2", "U15", "U16", "U19", "S2", "S12"]
 
 
 @pytest.mark.parametrize(("rule", "name", "old", "new"), REPLACED)
@@ -65,3 +65,15 @@ def test_requirements_that_name_nothing_are_not_pinned(
 ):
     (droplet / "requirements.txt").write_text("# nothing\n")
     assert failed(judge(droplet, identity)) == {"S12": "requirements.txt names nothing"}
+
+
+@pytest.mark.parametrize(
+    "name", [".github/workflows/ci.yml", ".GitHub/Workflows/ci.yml", ".gitea/actions/run.yml"]
+)
+def test_what_the_repositorys_host_would_run_is_refused(name: str, droplet: Path, identity, failed: Failed):
+    path = droplet / name
+    path.parent.mkdir(parents=True)
+    path.write_text("on: push\n")
+    assert list(failed(judge(droplet, identity))) == ["F3"]
+    path.rename(droplet / "docs" / "ci.yml")
+    assert failed(judge(droplet, identity)) == {}

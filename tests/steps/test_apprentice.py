@@ -115,6 +115,42 @@ async def test_past_the_allowed_iterations_a_person_is_asked_even_if_every_round
         assert (await house.until(build.id)).state is State.COMPLETE
 
 
+async def test_one_reply_full_of_rounds_passes_no_limit_of_iterations(tmp_path):
+    rounds = [call for n in range(5) for call in (answer(f"test_{n}"), run_tests())]
+    replies = script([*rounds, answer(), finish()], [answer(), finish()])
+    async with workbench(tmp_path / "state", replies, builds={"max_iterations": 2}) as (house, model):
+        build = await house.submit()
+        waiting = await house.until(build.id, State.WAITING_INPUT)
+        assert waiting.facts["ai_iterations"] == 2
+        await house.commands.answer(build.id, {"go_on": "retry"})
+        done = await house.until(build.id)
+    assert done.facts["ai_iterations"] == 3
+    assert told(model).count("not run: first read") == 4
+
+
+@pytest.mark.parametrize("judges", [run_tests, finish])
+async def test_a_workspace_that_git_must_not_hold_is_for_the_model_to_mend_and_no_end_of_the_build(
+    tmp_path, judges
+):
+    asks = tool("ask_architect", question="Which?", options=["red", "blue"], default="red", why="colour")
+    replies = script([answer("test_a")], [judges()], [asks])
+
+    def rule(body, number):
+        if number == 2:  # as a command behind the walls may leave it
+            (written,) = (tmp_path / "state/places").rglob("answer.txt")
+            (written.parent / ".git").mkdir()
+        return replies(body, number)
+
+    async with workbench(tmp_path / "state", rule) as (house, model):
+        build = await house.submit(approval_mode="final")
+        waiting = await house.until(build.id, State.WAITING_INPUT, State.FAILED)
+        assert waiting.state is State.WAITING_INPUT, waiting.error
+        assert waiting.facts["ai_iterations"] == 0
+    (result,) = model.bodies[2]["messages"][-1]["content"]
+    assert result["is_error"]
+    assert "cannot be kept" in result["content"]
+
+
 async def test_a_refusal_is_shown_and_a_person_can_let_a_fresh_conversation_go_on(tmp_path):
     refusal = {
         "content": [],
@@ -233,6 +269,28 @@ async def test_in_other_modes_the_architect_is_asked_and_the_answer_is_the_tools
     result = model.bodies[1]["messages"][-1]["content"][0]
     assert result["type"] == "tool_result"
     assert "blue" in json.dumps(result)
+
+
+async def test_r1_an_answer_of_the_architect_survives_a_stop_at_any_moment_and_is_not_asked_for_twice(
+    tmp_path,
+):
+    asks = tool("ask_architect", question="Which?", options=["red", "blue"], default="red", why="colour")
+    refuse_once = (
+        "CREATE TRIGGER stop BEFORE UPDATE ON tool_calls WHEN NEW.name = 'ask_architect'"
+        " BEGIN SELECT RAISE(ABORT, 'stopped'); END"
+    )
+    async with workbench(tmp_path / "state", script([asks], [answer(), finish()])) as (house, model):
+        build = await house.submit(approval_mode="final")
+        await house.until(build.id, State.WAITING_INPUT)
+        await house.store.database.write(lambda c: c.execute(refuse_once) and None)
+        await house.commands.answer(build.id, {"architect": "blue"})
+        await house.until(build.id, State.FAILED)
+        await house.store.database.write(lambda c: c.execute("DROP TRIGGER stop") and None)
+        await house.commands.retry(build.id, None)
+        await house.until(build.id, State.WAITING_APPROVAL, State.WAITING_INPUT)
+        asked = await events(house, build, "input_requested")
+    assert len(asked) == 1
+    assert "The architect answers: blue" in told(model)
 
 
 async def test_what_the_verifier_refuses_comes_back_to_the_same_conversation(tmp_path):

@@ -53,6 +53,17 @@ def everything_kept(state: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in state.rglob("*") if path.is_file()}
 
 
+async def test_a_release_that_is_taken_back_moves_main_back_to_what_is_live(tmp_path):
+    async with published(tmp_path) as (house, hub):
+        first = await house.made()
+        second = await house.made(
+            intent="Build a Library Droplet for books and films", droplet_name="library"
+        )
+        await house.commands.rollback(second.id)
+        await house.until(second.id, State.ROLLED_BACK)
+    assert hub.branch(f"droplet-{second.droplet_id}-library", "main") == first.facts["commit"]
+
+
 async def test_a_second_release_is_pushed_to_the_same_repository(tmp_path):
     async with published(tmp_path) as (house, hub):
         await house.made()

@@ -29,12 +29,13 @@ def ecosystem() -> Ecosystem:
 
 @pytest.fixture
 def make_app(tmp_path: Path, ecosystem: Ecosystem) -> MakeApp:
-    """Builds applications whose outgoing calls all end at the fake ecosystem."""
+    """Builds applications whose outgoing calls end at the fake ecosystem or a given transport."""
 
-    def make(**settings: object) -> FastAPI:
+    def make(*, transport: httpx.AsyncBaseTransport | None = None, **settings: object) -> FastAPI:
         values = {"data_dir": tmp_path / "data", **settings}
-        transport = httpx.MockTransport(ecosystem.answer)
-        return create_app(Settings.model_validate(values), transport)
+        return create_app(
+            Settings.model_validate(values), transport or httpx.MockTransport(ecosystem.answer)
+        )
 
     return make
 
