@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from executor.agent import questions
 from executor.agent.access import ModelAccess
 from executor.agent.briefing import (
+    NOT_YET,
     Order,
     fresh_start,
     go_on_after,
@@ -22,7 +23,7 @@ from executor.agent.briefing import (
     unchanged_text,
     verdict_text,
 )
-from executor.agent.calls import Call, Calls, Toolbox
+from executor.agent.calls import Call, Calls, Toolbox, unkept
 from executor.agent.conversation import Conversation
 from executor.agent.progress import Move, Progress, after_round
 from executor.agent.snapshots import Snapshots
@@ -178,7 +179,12 @@ class Apprentice:
 
     async def _run_tests(self, call: Call) -> ToolResult | None:
         progress = self._progress
-        snapshot = await self._shop.snapshots.save()
+        if progress.pending is not Move.NONE:
+            return ToolResult(NOT_YET, is_error=True)
+        try:
+            snapshot = await self._shop.snapshots.save()
+        except Permanent as error:
+            return unkept(error)
         if snapshot == progress.judged:
             return ToolResult(unchanged_text(progress))
         await self._round(call, snapshot)
@@ -186,7 +192,12 @@ class Apprentice:
 
     async def _finish(self, call: Call) -> ToolResult | Outcome | None:
         progress = self._progress
-        snapshot = await self._shop.snapshots.save()
+        if progress.pending is not Move.NONE:
+            return ToolResult(NOT_YET, is_error=True)
+        try:
+            snapshot = await self._shop.snapshots.save()
+        except Permanent as error:
+            return unkept(error)
         if snapshot != progress.judged:
             await self._round(call, snapshot)
             progress = self._progress
@@ -223,7 +234,7 @@ class Apprentice:
             artifacts=(diff,),
         )
 
-    async def _ask_architect(self, call: Call) -> ToolResult | Outcome:
+    async def _ask_architect(self, call: Call) -> ToolResult | Outcome | None:
         default = str(call.input.get("default") or "")
         if self._context.build.approval_mode is ApprovalMode.AUTO:
             text = f"Nobody is asked in mode auto. Take your default and say so in README.md: {default}"
@@ -231,10 +242,13 @@ class Apprentice:
             return ToolResult(text)
         said, heard_now = await self._unheard()
         if not said:
-            return questions.wondered(self._context.build, call.block, self._progress)
+            return questions.wondered(call.input, self._progress)
         heard = replace(self._progress, heard=heard_now)
-        await self._context.record("apprentice_told", "The architect has answered.", heard.facts())
-        return ToolResult("\n".join(news(said)) or "No answer was given; take your default.")
+        # In one checkpoint: between two, a kill would lose the answer, and it would be asked for again.
+        answered = self._calls.finished(call, ToolResult("\n".join(news(said))))
+        facts = heard.facts()
+        await self._context.record("apprentice_told", "The architect has answered.", facts, also=answered)
+        return None
 
     # -- what is known -----------------------------------------------------------------------------------
 

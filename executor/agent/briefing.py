@@ -21,6 +21,10 @@ CUT_OFF = (
     "not run: your reply reached its limit of tokens inside this call, so its input is incomplete. Do the"
     " same in smaller pieces."
 )
+NOT_YET = (
+    "not run: first read what the round before it in this reply found, and what is said about it. One round"
+    " at a time."
+)
 _OUTPUT = 6_000
 _EVIDENCE = 1_500
 _IDLE = (

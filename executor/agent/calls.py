@@ -131,9 +131,13 @@ class Calls:
         try:
             return result, await self._snapshots.save()
         except Permanent as error:
-            problem = f"The workspace cannot be kept like this: {error} Mend it with your next call."
-            text = f"{result.text}\n\n{problem}"
+            text = f"{result.text}\n\n{unkept(error).text}"
             return ToolResult(text, True, result.full_output), None
+
+
+def unkept(error: Permanent) -> ToolResult:
+    """What the model is told of a workspace that git must not hold."""
+    return ToolResult(f"The workspace cannot be kept like this: {error} Mend it with your next call.", True)
 
 
 def _calls(message: Message) -> list[Call]:

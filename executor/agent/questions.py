@@ -7,7 +7,6 @@ from typing import Any
 
 from executor.agent.briefing import journal_of
 from executor.agent.progress import Progress, allowed_again
-from executor.domain.build import Build
 from executor.domain.outcome import Ask
 from executor.errors import BudgetSpent
 
@@ -51,10 +50,10 @@ def spent(error: BudgetSpent) -> Ask:
     )
 
 
-def wondered(build: Build, call: Mapping[str, Any], progress: Progress) -> Ask:
-    """The model asks the architect."""
-    asked = call["input"]
-    options = [str(option) for option in asked.get("options") or ()]
+def wondered(asked: Mapping[str, Any], progress: Progress) -> Ask:
+    """The model asks the architect; `asked` is the input of its call."""
+    given = asked.get("options")
+    options = [str(option) for option in given] if isinstance(given, list | tuple) else []
     default = str(asked.get("default") or (options[0] if options else ""))
     question = {
         "id": "architect",
