@@ -14,11 +14,13 @@ from executor.agent.access import ModelAccess
 from executor.agent.briefing import (
     NOT_YET,
     Order,
+    concerns_builder,
     fresh_start,
     go_on_after,
     news,
     nudge,
     opening,
+    still_holds,
     system_prompt,
     unchanged_text,
     verdict_text,
@@ -86,8 +88,11 @@ class Apprentice:
             await talk.say(opening(self._order), facts=self._progress.facts())
         elif talk.is_answered:
             return await self._answer(talk)
-        elif self._is_long():
+        elif self._is_long() and len(talk.messages) > 1:
             await self._turn_over("context", self._progress.model)
+        elif self._progress.model not in {self._shop.access.model, self._shop.access.stronger_model}:
+            # A person chose another model since, and thoughts cannot be taken along to it.
+            await self._turn_over("model", self._shop.access.model)
         else:
             await self._ask(talk)
         return None
@@ -114,7 +119,7 @@ class Apprentice:
         if progress.pending is Move.ASK:
             return questions.stuck(progress, await self._diff(), self._order.max_iterations)
         if progress.pending is Move.FRESH:
-            await self._turn_over("stuck", self._shop.access.stronger_model or progress.model)
+            await self._turn_over("stuck", self._stronger())
             return None
         await self._tell(talk)
         return None
@@ -146,9 +151,10 @@ class Apprentice:
 
     async def _turn_over(self, why: str, model: str) -> None:
         """Go on in a fresh conversation that knows the SPEC, the failures and what was tried."""
+        await self._refuse_endless(why)
         words = self._last_words(self._talk)
-        said, heard = await self._unheard()
-        before = self._progress
+        before, everything = self._progress, await self._context.sayings()
+        heard, said = len(everything), still_holds(everything[before.heard_before :])
         progress = replace(before, chapter=before.chapter + 1, model=model, pending=Move.NONE, heard=heard)
         self._talk = fresh = await self._open(progress)
         text = fresh_start(self._order, progress, await self._diff(), words)
@@ -156,6 +162,7 @@ class Apprentice:
             "context": "the conversation has grown long",
             "stuck": "the same failures came back",
             "declined": "the model declined",
+            "model": "another model was chosen",
         }
         event = NewEvent(
             "fresh_context",
@@ -165,13 +172,31 @@ class Apprentice:
         calm = {"setback": None, "declined": None, "prompt_tokens": 0}
         await fresh.say(text, *news(said), facts=progress.facts(**calm), event=event)
 
+    async def _refuse_endless(self, why: str) -> None:
+        """Raise Permanent where even a conversation that has just begun does not fit: the next would not."""
+        if why != "context" or self._talk is None or len(self._talk.messages) > 1:
+            return
+        message = "The SPEC and the order alone do not fit what the model can take in."
+        await self._context.record("context_exceeded", message, {"setback": None})
+        raise Permanent(
+            message,
+            hint="Choose a [model] model with a larger window and retry, or cut the SPEC down.",
+            code="CONTEXT_EXCEEDED",
+        )
+
+    def _stronger(self) -> str:
+        """The model for what this one is stuck at; never one whose price a budget could not count."""
+        access, name = self._shop.access, self._shop.access.stronger_model
+        is_countable = not self._context.build.budget_usd or name in access.prices
+        return name if name and is_countable else self._progress.model
+
     async def _over(self, setback: str) -> Outcome | None:
         progress = self._progress
         if setback == StopReason.CONTEXT_EXCEEDED:
             await self._turn_over("context", progress.model)
             return None
         if self._context.build.facts.get("declined"):  # and a person has let it go on
-            await self._turn_over("declined", self._shop.access.stronger_model or progress.model)
+            await self._turn_over("declined", self._stronger())
             return None
         return questions.declined(progress, setback)
 
@@ -243,9 +268,11 @@ class Apprentice:
         said, heard_now = await self._unheard()
         if not said:
             return questions.wondered(call.input, self._progress)
-        heard = replace(self._progress, heard=heard_now)
+        answer = "\n".join(news(said))
+        settled = (*self._progress.settled, f"{call.input.get('question', '')} {answer}")
+        heard = replace(self._progress, heard=heard_now, settled=settled)
         # In one checkpoint: between two, a kill would lose the answer, and it would be asked for again.
-        answered = self._calls.finished(call, ToolResult("\n".join(news(said))))
+        answered = self._calls.finished(call, ToolResult(answer))
         facts = heard.facts()
         await self._context.record("apprentice_told", "The architect has answered.", facts, also=answered)
         return None
@@ -267,13 +294,15 @@ class Apprentice:
         known = Progress.read(facts)
         if known is None or known.package != package:
             chapter = known.chapter + 1 if known else 1
+            said = len(await self._context.sayings())
             fresh = Progress(
                 package,
                 self._order.max_iterations,
                 since_turn=await self._shop.access.turns.newest(self._context.build.id),
                 chapter=chapter,
                 model=self._shop.access.model,
-                heard=len(await self._context.sayings()),
+                heard=said,
+                heard_before=said,
             )
             begun = fresh.facts(
                 setback=None, declined=None, prompt_tokens=0, provider="anthropic", ai_iterations=0
@@ -303,7 +332,7 @@ class Apprentice:
     async def _unheard(self) -> tuple[tuple[Said, ...], int]:
         """What was said since the model was last told, and how much has been said in all."""
         everything = await self._context.sayings()
-        return tuple(s for s in everything[self._progress.heard :] if s.feedback), len(everything)
+        return tuple(filter(concerns_builder, everything[self._progress.heard :])), len(everything)
 
     def _setback(self, talk: Conversation) -> str | None:
         setback = self._context.build.facts.get("setback") or {}

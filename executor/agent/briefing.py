@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from executor.agent.progress import Progress
 from executor.agent.prompts import prompt
 from executor.domain.conversation import StopReason
 from executor.domain.droplet import DropletIdentity
 from executor.domain.findings import VerifierReport
+from executor.domain.gates import Checkpoint
 from executor.domain.step import Said
 
 INTERRUPTED = (
@@ -27,6 +29,9 @@ NOT_YET = (
 )
 _OUTPUT = 6_000
 _EVIDENCE = 1_500
+_DIFF = 40_000
+# As agent/questions.py names them; what other steps ask, they hear themselves.
+_OWN_QUESTIONS = frozenset({"go_on", "architect"})
 _IDLE = (
     "You ended your turn without calling a tool. If everything in the SPEC is built and tested, call"
     " `finish`; otherwise go on."
@@ -84,7 +89,8 @@ def fresh_start(order: Order, progress: Progress, diff: str, last_words: str) ->
         packages=", ".join(order.packages),
         journal=journal_of(progress) or "No round has been run yet.",
         verdict=progress.verdict or "No round has been run yet.",
-        diff=diff,
+        diff=diff if len(diff) <= _DIFF else f"{diff[:_DIFF]}\n… cut here; read the files for the rest.",
+        settled="\n".join(progress.settled) or "(nothing)",
         last_words=last_words or "(nothing)",
         left=str(max(0, progress.allowed - progress.iteration)),
     )
@@ -135,9 +141,33 @@ def journal_of(progress: Progress) -> str:
     )
 
 
+def concerns_builder(item: Said) -> bool:
+    """True for words to whoever builds: not for those about the SPEC or packages, nor for an approval's."""
+    if not item.feedback or item.decision == "approve":
+        return False
+    if item.decision == "answer":
+        return not (answers := _answers(item.feedback)) or bool(_OWN_QUESTIONS & answers.keys())
+    return item.checkpoint != Checkpoint.SPEC_GENERATED
+
+
+def still_holds(said: Sequence[Said]) -> list[Said]:
+    """What a fresh conversation has to know of all that was said: people's words and the last repair.
+
+    Answers to the model's own questions are in Progress.settled, with the questions.
+    """
+    repairs = [item for item in said if item.decision == "repair"]
+    return [
+        item
+        for item in said
+        if concerns_builder(item)
+        and (item.decision != "repair" or item is repairs[-1])
+        and (item.decision != "answer" or "architect" not in _answers(item.feedback))
+    ]
+
+
 def news(said: Sequence[Said]) -> list[str]:
-    """What people, the Verifier and the Deployer said since the model was last told."""
-    return [_one(item) for item in said if item.feedback]
+    """What people, the Verifier and the Deployer said, as the model is told."""
+    return [_one(item) for item in said if concerns_builder(item)]
 
 
 def _one(item: Said) -> str:
@@ -152,10 +182,14 @@ def _one(item: Said) -> str:
 
 
 def _plain(feedback: str) -> str:
+    answers = _answers(feedback)
+    return "; ".join(str(answer) for answer in answers.values()) if answers else feedback
+
+
+def _answers(feedback: str) -> dict[str, Any]:
+    """The answers by question; empty for words that are none."""
     try:
         answers = json.loads(feedback)
     except ValueError:
-        return feedback
-    if not isinstance(answers, dict):
-        return feedback
-    return "; ".join(str(answer) for answer in answers.values())
+        return {}
+    return answers if isinstance(answers, dict) else {}

@@ -29,10 +29,11 @@ class Move(StrEnum):
 class Progress:
     """`package` is the commit that the work starts from; `since_turn` the last turn before it.
 
-    `chapter` numbers the conversations, `heard` counts the sayings that the model was told of, `allowed` is
-    the iteration after which a person is asked. `fingerprint` names the failures of the last round and
-    `repeats` how often they came in a row; `stage` is the last move made against them and `pending` the
-    one that is due. `judged` is the workspace of the last round, `green` the last commit that passed.
+    `chapter` numbers the conversations, `heard` counts the sayings that the model was told of, `heard_before`
+    those from before this work began; `settled` holds its own questions with their answers. `allowed` is the
+    iteration after which a person is asked. `fingerprint` names the failures of the last round and `repeats`
+    how often they came in a row; `stage` is the last move made against them and `pending` the one that is
+    due. `judged` is the workspace of the last round, `green` the last commit that passed.
     """
 
     package: str
@@ -41,6 +42,8 @@ class Progress:
     chapter: int = 1
     model: str = ""
     heard: int = 0
+    heard_before: int = 0
+    settled: tuple[str, ...] = ()
     iteration: int = 0
     fingerprint: str = ""
     repeats: int = 0
@@ -64,7 +67,8 @@ class Progress:
         if not known:
             return None
         stages = {name: Move(known[name]) for name in ("stage", "pending")}
-        return cls(**{**known, **stages, "journal": tuple(known["journal"])})
+        lists = {name: tuple(known.get(name) or ()) for name in ("journal", "settled")}
+        return cls(**{**known, **stages, **lists})
 
     def facts(self, **more: Any) -> dict[str, Any]:
         """This value as facts, with others beside it."""

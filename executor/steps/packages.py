@@ -58,6 +58,8 @@ async def settle(context: StepContext) -> None:
     if not asked:
         return
     answers = [_answer(said) for said in (await context.sayings())[asked["said"] :]]
+    if not any(answers):  # the build was retried instead: the question comes again
+        return
     allowed = "allow" in answers
     kind = APPROVED if allowed else REFUSED
     decided: Mapping[str, Any] = {kind: sorted({*(facts.get(kind) or ()), *asked["names"]}), ASKED: None}

@@ -303,6 +303,101 @@ async def test_what_the_verifier_refuses_comes_back_to_the_same_conversation(tmp
     assert "GET /books answered 500" in told(model, 1)
 
 
+async def test_what_was_said_is_known_to_a_fresh_conversation_too(tmp_path):
+    verifier = ReadsTheAnswer(refused={"# slow": "GET /books answered 500"})
+    asks = tool("ask_architect", question="Which?", options=["red", "blue"], default="red", why="colour")
+    full = {"content": [], "stop_reason": "model_context_window_exceeded"}
+    replies = script([asks], [answer("# slow"), finish()], full, [answer("# fast"), finish()])
+    async with workbench(tmp_path / "state", replies, verifier=verifier) as (house, model):
+        build = await house.submit(approval_mode="final")
+        await house.until(build.id, State.WAITING_INPUT)
+        await house.commands.answer(build.id, {"architect": "blue"})
+        await house.until(build.id, State.WAITING_APPROVAL)
+    (fresh,) = model.bodies[3]["messages"]
+    assert "GET /books answered 500" in json.dumps(fresh)
+    assert "Which? The architect answers: blue" in json.dumps(fresh)
+
+
+async def test_an_order_that_fits_no_conversation_ends_in_an_error_and_not_in_ever_new_conversations(
+    tmp_path,
+):
+    def too_long(body, _):
+        message = "prompt is too long: 9 tokens > 8 maximum"
+        return Fault(status=400, message=message) if body.get("tools") else None
+
+    async with workbench(tmp_path / "state", script([answer(), finish()]), faults=too_long) as (house, _):
+        build = await house.submit()
+        failed = await house.until(build.id)
+        turns = await house.store.turns.newest(build.id)
+    assert (failed.state, failed.error["code"]) == (State.FAILED, "CONTEXT_EXCEEDED")
+    assert turns == 2  # the SPEC, and the one that was refused
+
+
+async def test_a_build_goes_on_with_the_model_that_was_chosen_since(tmp_path):
+    asks = tool("ask_architect", question="Which?", options=["red", "blue"], default="red", why="colour")
+    async with workbench(tmp_path / "state", script([asks])) as (house, _):
+        build = await house.submit(approval_mode="final")
+        await house.until(build.id, State.WAITING_INPUT)
+    chosen = {"model": {"model": "claude-opus-5-5"}}
+    async with workbench(tmp_path / "state", script([answer(), finish()]), **chosen) as (house, model):
+        await house.commands.answer(build.id, {"architect": "blue"})
+        await house.until(build.id, State.WAITING_APPROVAL)
+    (body,) = model.bodies
+    assert body["model"] == "claude-opus-5-5"
+    assert "blue" in json.dumps(body["messages"])
+
+
+async def test_no_model_without_a_price_takes_over_a_build_that_has_a_budget(tmp_path):
+    stuck = [[answer("test_a", f"# {n}"), finish()] for n in range(6)]
+    replies = script(*stuck, [answer(), finish()])
+    settings = {"model": {"stronger_model": "claude-unheard-of"}}
+    async with workbench(tmp_path / "state", replies, **settings) as (house, model):
+        done = await house.made(budget_usd=50.0)
+        assert len(await events(house, done, "fresh_context")) == 1
+    assert {body["model"] for body in model.bodies} == {"claude-sonnet-5-5"}
+    assert done.facts["cost_known"]
+
+
+def wants_a_package():
+    return tool(
+        "str_replace_based_edit_tool",
+        command="insert",
+        path="/ws/requirements.txt",
+        insert_line=0,
+        insert_text="leftpad==1.0.0\n",
+    )
+
+
+async def test_leave_to_use_a_package_is_no_answer_to_the_models_own_question(tmp_path):
+    asks = tool("ask_architect", question="Which?", options=["red", "blue"], default="red", why="colour")
+    replies = script([wants_a_package(), answer("test_a"), run_tests(), asks], [answer(), finish()])
+    async with workbench(tmp_path / "state", replies) as (house, model):
+        build = await house.submit(approval_mode="final")
+        waiting = await house.until(build.id, State.WAITING_INPUT)
+        assert waiting.hold["questions"][0]["id"] == "packages"
+        await house.commands.answer(build.id, {"packages": "allow"})
+        await house.until(build.id, State.QUEUED, State.IN_PROGRESS)
+        waiting = await house.until(build.id, State.WAITING_INPUT, State.WAITING_APPROVAL)
+        assert waiting.hold["questions"][0]["id"] == "architect"
+        await house.commands.answer(build.id, {"architect": "blue"})
+        await house.until(build.id, State.WAITING_APPROVAL)
+    assert "answers: allow" not in told(model, 1)
+
+
+async def test_a_retry_is_no_refusal_of_a_package(tmp_path):
+    replies = script([wants_a_package(), answer(), finish()])
+    async with workbench(tmp_path / "state", replies) as (house, _):
+        build = await house.submit(approval_mode="final")
+        await house.until(build.id, State.WAITING_INPUT)
+        await house.commands.retry(build.id, None)
+        await house.until(build.id, State.QUEUED, State.IN_PROGRESS)
+        waiting = await house.until(build.id, State.WAITING_INPUT, State.WAITING_APPROVAL)
+        assert waiting.hold["questions"][0]["id"] == "packages"
+        await house.commands.answer(build.id, {"packages": "allow"})
+        waiting = await house.until(build.id, State.WAITING_APPROVAL)
+    assert waiting.facts["approved_packages"] == ["leftpad"]
+
+
 async def test_a_revision_at_the_gate_continues_the_conversation_with_the_feedback(tmp_path):
     replies = script([answer("# one"), finish()], [answer("# two"), finish()])
     async with workbench(tmp_path / "state", replies) as (house, model):
