@@ -26,8 +26,8 @@ TOOL_FORMS: tuple[dict[str, Any], ...] = (
     _form(
         "run_tests",
         "Have the executor commit the workspace and judge it on a clean checkout: every test, the rules of"
-        " style, security and structure, and whether the tests notice broken code. Costs one iteration of"
-        " your limited number, unless nothing has changed since the last one. Answers with the verdict and"
+        " style, security and structure, and the endpoints of the contract. Costs one iteration of your"
+        " limited number, unless nothing has changed since the last one. Answers with the verdict and"
         " what failed. Check with bash first; call it when you expect it to pass.",
     ),
     _form(
@@ -48,7 +48,7 @@ TOOL_FORMS: tuple[dict[str, Any], ...] = (
         "finish",
         "Say that the whole SPEC is built and tested. The executor judges the workspace as run_tests does,"
         " unless it is unchanged since a green verdict; if it is green, the work passes on to the Verifier,"
-        " else you get what failed and go on.",
+        " which also breaks your code to see whether the tests notice; else you get what failed and go on.",
         summary={
             **_TEXT,
             "description": "What was built and which decisions were made, in two to five sentences.",
