@@ -33,7 +33,11 @@ def remove_tree_now(path: Path) -> None:
     if path.is_symlink() or path.is_file():
         path.unlink(missing_ok=True)
         return
-    shutil.rmtree(path, onerror=_open_and_retry)
+
+    def retry(act: Callable[..., object], failed: str, failure: object) -> None:
+        _open_and_remove(Path(failed), path)
+
+    shutil.rmtree(path, onerror=retry)
 
 
 def _give(path: Path, uid: int) -> None:
@@ -50,11 +54,14 @@ def _give_one(name: str, uid: int, seen: os.stat_result, here: int | None, path:
         os.chown(path if here is None else name, uid, uid, dir_fd=here, follow_symlinks=False)
 
 
-def _open_and_retry(act: Callable[..., object], path: str, failure: object) -> None:
-    """Whatever is in the way is opened and removed; another remover may be at work on the same tree."""
-    where = Path(path)
+def _open_and_remove(where: Path, tree: Path) -> None:
+    """Whatever is in the way is opened and removed; another remover may be at work on the same tree.
+
+    Nothing above the tree is touched: others live there, and have to pass.
+    """
     with suppress(FileNotFoundError):
-        where.parent.chmod(0o700)
+        if where != tree:
+            where.parent.chmod(0o700)
         if where.is_dir() and not where.is_symlink():
             where.chmod(0o700)
             shutil.rmtree(where, onerror=_unless_gone)

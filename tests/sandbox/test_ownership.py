@@ -49,3 +49,11 @@ def test_one_tree_may_be_removed_by_several_at_once(tmp_path):
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(remove_tree_now, [tree] * 4))
         assert not tree.exists()
+
+
+def test_removing_a_tree_that_is_gone_leaves_the_modes_above_it_alone(tmp_path):
+    passage = tmp_path / "passage"
+    passage.mkdir()
+    passage.chmod(0o711)
+    remove_tree_now(passage / "gone")
+    assert passage.stat().st_mode & 0o777 == 0o711
