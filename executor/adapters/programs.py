@@ -73,14 +73,18 @@ async def start_program(argv: Sequence[str], *, env: Mapping[str, str], cwd: Pat
 
 
 async def end_program(process: Process) -> None:
-    """Kill the program's group if it still runs, and collect it."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        # wait() does not return before both pipes are read to their end. A descendant that left the group
-        # may hold them open; its end is not waited for.
-        with suppress(TimeoutError):
-            await asyncio.wait_for(_drain(process), _GRACE)
+    """Kill the program's group if it still runs, collect it, and let go of its pipes."""
+    try:
+        if process.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            # wait() does not return before both pipes are read to their end. A descendant that left the group
+            # may hold them open; its end is not waited for.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(_drain(process), _GRACE)
+    finally:
+        # asyncio has no public way to let go of pipes that a descendant still holds.
+        process._transport.close()  # type: ignore[attr-defined]
 
 
 async def _drain(process: Process) -> None:

@@ -1,7 +1,10 @@
 """A program's output is bounded, its end is sure, and the daemon's environment stays the daemon's."""
 
 import asyncio
+import os
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -69,3 +72,30 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_pipes_that_a_runaway_child_holds_are_let_go_of(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    code = (
+        "import os, time\n"
+        "if os.fork() == 0:\n"
+        f"    os.setsid(); open({str(note)!r}, 'w').write(str(os.getpid()))\n"
+        "time.sleep(600)"
+    )
+    before = _pipes()
+    with pytest.raises(Transient):
+        await run_program(python(code), env={}, timeout=0.5)
+    await asyncio.sleep(0)
+    try:
+        assert _pipes() <= before
+    finally:
+        os.kill(int(note.read_text()), signal.SIGKILL)
+
+
+def _pipes() -> set[str]:
+    """The pipes of this process, by the kernel's name."""
+    names = set()
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            names.add(str(link.readlink()))
+    return {name for name in names if name.startswith(("pipe:", "socket:"))}
