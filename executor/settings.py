@@ -166,35 +166,99 @@ class Github(_Table):
 class SandboxTable(_Table):
     """`[sandbox]`: the walls around code that the executor did not write."""
 
-    kind: Literal["auto", "bubblewrap", "unsafe"] = "auto"
+    kind: Literal["auto", "bubblewrap", "docker", "unsafe"] = "auto"
+    image: str = "python:3.11-slim"
+    tests_on: Literal["here", "swarm"] = "here"
     memory: Size = 1 << 30
     pids: int = Field(default=64, ge=8)
     timeout: Duration = 300.0
     packages: tuple[str, ...] = ()
 
 
-class Deploy(_Table):
-    """`[deploy]`: where releases run and how many earlier ones are kept."""
+class DeployHost(_Table):
+    """`[deploy.hosts.NAME]`: a machine reached over SSH, known by the host keys in `known_hosts`."""
 
-    target: Literal["process"] = "process"
+    address: str = Field(min_length=1)
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    user: str = "root"
+    key: str = ""
+    known_hosts: str = ""
+
+
+_HOST_NAME = r"[a-z0-9][a-z0-9-]{0,39}"
+_LOCAL_HOSTS = {"", "local", "127.0.0.1", "localhost"}
+
+
+class Deploy(_Table):
+    """`[deploy]`: where releases run, how much each may use, and how many earlier ones are kept."""
+
+    target: Literal["process", "docker", "swarm"] = "process"
     host: str = "127.0.0.1"
     port_range: tuple[Port, Port] = (18500, 18999)
     keep: int = Field(default=3, ge=1)
     probes: int = Field(default=2, ge=1)
     timeout: Duration = 30.0
+    edge: str = "haproxy:3.2"
+    memory: Size = 512 << 20
+    pids: int = Field(default=128, ge=16)
+    replicas: int = Field(default=2, ge=1, le=100)
+    nodes: tuple[str, ...] = ()
+    hosts: Mapping[str, DeployHost] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _ordered(self) -> Deploy:
         if self.port_range[0] > self.port_range[1] or self.port_range[0] < 1:
             raise ValueError("port_range is [lowest, highest]")
+        for name in self.hosts:
+            if not re.fullmatch(_HOST_NAME, name) or name in _LOCAL_HOSTS:
+                raise ValueError(f"hosts.{name}: a name is lower-case letters, digits and hyphens")
+        for name in (*self.nodes, *((self.host,) if self.target != "process" else ())):
+            if name not in self.hosts and name not in _LOCAL_HOSTS:
+                raise ValueError(f"there is no [deploy.hosts.{name}]")
         return self
+
+    @property
+    def docker_host(self) -> str:
+        """The host that target `docker` means when a build names none; empty: this machine's engine."""
+        return self.host if self.host in self.hosts else ""
+
+
+class ImageRegistryTable(_Table):
+    """`[image_registry]`: where images are pushed and pulled; empty: they are sent to each host."""
+
+    url: str = ""
+
+
+class Hooks(_Table):
+    """`[hooks]`: commands, as lists of words, run on this machine around a deploy."""
+
+    pre_deploy: tuple[str, ...] = ()
+    post_deploy: tuple[str, ...] = ()
+    timeout: Duration = 60.0
 
 
 class RegistryTable(_Table):
-    """`[registry]`: the core Registry to register with, beside the built-in one."""
+    """`[registry]`: the ecosystem's Registry to register with, beside the built-in one."""
 
     url: str = ""
-    flavour: Literal["core"] = "core"
+    flavour: Literal["core", "numbered"] = "core"
+    heartbeat: Duration = 60.0
+
+
+class OrchestratorTable(_Table):
+    """`[orchestrator]`: who hands out tasks; `numbered` is droplet-10, which is polled."""
+
+    url: str = ""
+    flavour: Literal["core", "numbered"] = "core"
+    heartbeat: Duration = 60.0
+    poll: Duration = 10.0
+    reply_hosts: tuple[str, ...] = ()
+
+
+class DashboardTable(_Table):
+    """`[dashboard]`: an address whose POST /message takes build events; empty: none are sent."""
+
+    url: str = ""
 
 
 class Settings(_Table):
@@ -209,7 +273,11 @@ class Settings(_Table):
     sandbox: SandboxTable = SandboxTable()
     github: Github = Github()
     deploy: Deploy = Deploy()
+    image_registry: ImageRegistryTable = ImageRegistryTable()
+    hooks: Hooks = Hooks()
     registry: RegistryTable = RegistryTable()
+    orchestrator: OrchestratorTable = OrchestratorTable()
+    dashboard: DashboardTable = DashboardTable()
 
 
 @dataclass(frozen=True, slots=True)
