@@ -56,6 +56,7 @@ from executor.steps.apprentice import ApprenticeBuildStep
 from executor.steps.build import ScaffoldBuildStep
 from executor.steps.deploy import DeployStep
 from executor.steps.hidden_tests import CarriesOut, HiddenTests
+from executor.steps.hooks import DeployHooks
 from executor.steps.intent import IntentStep
 from executor.steps.package import PackageStep
 from executor.steps.publish import Publisher
@@ -65,7 +66,7 @@ from executor.steps.spec import SpecStep, preview
 from executor.steps.verify import Verifies, VerifyStep
 from executor.steps.withdraw import WithdrawRelease
 from executor.store.store import Store
-from executor.targets.base import Target
+from executor.targets.choice import OneTarget, TargetChoice, target_words
 from executor.targets.keeper import ReleaseKeeper
 from executor.targets.launcher import Launcher
 from executor.targets.process import ProcessTarget
@@ -92,7 +93,7 @@ class Outside:
     places: Places
     sandbox: Sandbox
     verifier: Verifies
-    target: Target
+    targets: TargetChoice
     registry: Registry | None
     with_model: WithModel | None = None
     spec_verifier: SpecVerifier | None = None
@@ -187,7 +188,9 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
         with_model = WithModel(_model(configuration, session), venvs, hidden)
     spec_verifier = SpecVerifier(session, settings.spec.verifier_url) if settings.spec.verifier_url else None
     publisher = _publisher(configuration, session)
-    return Outside(places, sandbox, verifier, target, registry, with_model, spec_verifier, publisher)
+    return Outside(
+        places, sandbox, verifier, OneTarget(target), registry, with_model, spec_verifier, publisher
+    )
 
 
 def _publisher(configuration: Configuration, session: aiohttp.ClientSession) -> Publisher | None:
@@ -287,6 +290,7 @@ def _engine(
             own_id=settings.server.droplet_id,
             approval_mode=settings.builds.approval_mode,
             target=settings.deploy.target,
+            targets=target_words(settings.deploy),
             max_queued=settings.builds.max_queued,
             has_model=has_model,
             port=settings.deploy.port_range[0],
@@ -307,7 +311,7 @@ def _engine(
     )
     keeper = ReleaseKeeper(
         droplets=store.droplets,
-        target=world.target,
+        targets=world.targets,
         places=world.places,
         env=RELEASE_ENV,
         session=session,
@@ -335,7 +339,14 @@ def _steps(configuration: Configuration, store: Store, world: Outside) -> Sequen
         _build_step(configuration, world, access),
         VerifyStep(git, repositories, places, world.verifier, _hidden_tests(world, access)),
         DeployStep(
-            git, repositories, places, world.target, store.droplets, RELEASE_ENV, settings.deploy.keep
+            git=git,
+            repositories=repositories,
+            places=places,
+            targets=world.targets,
+            droplets=store.droplets,
+            release_env=RELEASE_ENV,
+            keep=settings.deploy.keep,
+            hooks=DeployHooks(**settings.hooks.model_dump()),
         ),
         RegisterStep(world.registry),
         ReportStep(
@@ -393,7 +404,7 @@ def _withdrawal(configuration: Configuration, store: Store, world: Outside) -> W
         git=Git(),
         repositories=_repositories(configuration),
         places=world.places,
-        target=world.target,
+        targets=world.targets,
         droplets=store.droplets,
         registry=world.registry,
         release_env=RELEASE_ENV,

@@ -215,6 +215,8 @@ class Deploy(_Table):
         for name in (*self.nodes, *((self.host,) if self.target != "process" else ())):
             if name not in self.hosts and name not in _LOCAL_HOSTS:
                 raise ValueError(f"there is no [deploy.hosts.{name}]")
+        if self.target == "swarm" and not self.hosts:
+            raise ValueError("target swarm needs [deploy.hosts.NAME] for a manager of the swarm")
         return self
 
     @property

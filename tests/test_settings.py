@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from executor.settings import ConfigurationError, Settings, known_keys, load, parse_duration, parse_size
+from executor.settings import (
+    ConfigurationError,
+    DeployHost,
+    Settings,
+    known_keys,
+    load,
+    parse_duration,
+    parse_size,
+)
 
 EXAMPLE = Path(__file__).parents[1] / "executor.toml"
 
@@ -23,8 +31,32 @@ def test_the_example_documents_every_key_with_its_default():
     uncommented = re.sub(r"^# (?=\w+ = |\[)", "", EXAMPLE.read_text(), flags=re.MULTILINE)
     documented = tomllib.loads(uncommented)
     keys = {f"{table}.{key}" for table, entries in documented.items() for key in entries}
-    assert keys == {key for key in known_keys() if "." in key}
+    assert keys == {key for key in known_keys() if "." in key} - {"deploy.hosts"}
     assert Settings.model_validate(documented) == Settings()
+
+
+def test_the_example_host_is_one_that_may_be_uncommented_as_it_stands():
+    example = EXAMPLE.read_text()
+    table = example[example.index("#     [deploy.hosts.alpha]") :].partition("\n\n")[0]
+    host = Settings.model_validate(tomllib.loads(table.replace("#     ", ""))).deploy.hosts["alpha"]
+    assert host.model_dump().keys() == set(re.findall(r"(?m)^#     (\w+) = ", table))
+    assert host.model_dump(exclude={"address"}) == DeployHost(address="x").model_dump(exclude={"address"})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[deploy]\ntarget = "docker"\nhost = "alpha"\n', "there is no [deploy.hosts.alpha]"),
+        ('[deploy.hosts."a b"]\naddress = "x"\n', "lower-case letters"),
+        ('[deploy.hosts.local]\naddress = "x"\n', "lower-case letters"),
+        ('[deploy]\nnodes = ["b"]\n', "there is no [deploy.hosts.b]"),
+        ('[deploy]\ntarget = "swarm"\n', "deploy.hosts"),
+    ],
+)
+def test_hosts_that_do_not_fit_together_are_refused(tmp_path, text, said):
+    with pytest.raises(ConfigurationError) as refused:
+        load(write(tmp_path, text), {})
+    assert said in str(refused.value)
 
 
 def test_the_environment_overrides_the_file(tmp_path):

@@ -33,6 +33,7 @@ Preview = Callable[[str, DropletIdentity], dict[str, Any]]
 class Defaults:
     """What a submit that says nothing gets, and what the daemon can do.
 
+    `targets` are the words that a submit may name.
     `budget_usd` is None where no limit is set; `unpriced_model` names a model whose price is not known,
     and `model_refusal` says why the model cannot be used, if it cannot.
     """
@@ -46,6 +47,7 @@ class Defaults:
     budget_usd: float | None = None
     unpriced_model: str = ""
     model_refusal: Callable[[], str] = str
+    targets: tuple[str, ...] = ("process",)
 
 
 class Intake:
@@ -134,6 +136,7 @@ class Intake:
                 hint="Ask again later, or raise [builds] max_queued.",
             )
         self._refuse_unpriced(request)
+        self._refuse_unknown_target(request)
         self._refuse_without_model()
         chosen = self._choose(request, view)
         day = datetime.fromtimestamp(now, UTC).date()
@@ -174,7 +177,16 @@ class Intake:
             raise Invalid(
                 f"A budget in dollars cannot be kept: the price of {model} is not known.",
                 hint=f"Add [model.prices.{model}] to executor.toml, or leave budget_usd out.",
-                details={"fields": [{"loc": ["body", "budget_usd"], "msg": f"no price for {model}"}]},
+                details={"fields": [{"loc": ["budget_usd"], "msg": f"no price for {model}"}]},
+            )
+
+    def _refuse_unknown_target(self, request: SubmitRequest) -> None:
+        if request.target and request.target not in self._defaults.targets:
+            known = ", ".join(self._defaults.targets)
+            raise Invalid(
+                f"There is no target {request.target} in this daemon's configuration; nothing was started.",
+                hint=f"Known are {known}; [deploy.hosts.NAME] in executor.toml adds docker:NAME.",
+                details={"fields": [{"loc": ["target"], "msg": f"one of {known} is expected"}]},
             )
 
     def _refuse_without_model(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +11,36 @@ from executor.adapters.git import Git
 from executor.domain.build import BUILD_STEP, Build
 from executor.domain.outcome import Done, Outcome, Repair
 from executor.domain.step import StepContext
-from executor.errors import Conflict, ReleaseAtFault
+from executor.errors import Conflict, Permanent, ReleaseAtFault, Transient
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
+from executor.steps.hooks import DeployHooks
 from executor.steps.shared import RELEASED, repository_of
 from executor.store.droplets import Droplets, ReleaseRow
 from executor.targets.base import Release, Running, Target
+from executor.targets.choice import TargetChoice
 
 _FEEDBACK_LINES = 60
 
 
 @dataclass(frozen=True, slots=True)
 class DeployStep:
-    """`keep` earlier releases stay on disk so that a rollback needs no build."""
+    """`keep` earlier releases stay where they ran, so that a rollback needs no build."""
 
     git: Git
     repositories: Path
     places: Places
-    target: Target
+    targets: TargetChoice
     droplets: Droplets
     release_env: Mapping[str, str]
     keep: int
+    hooks: DeployHooks = field(default_factory=DeployHooks)
     number: int = 6
 
     async def run(self, context: StepContext) -> Outcome:
         """Start, prove, switch, stop the old one. A release at fault goes back to step 4 with its log."""
         build = context.build
+        target = self.targets.named(build.target)
         release_id = release_id_of(build)
         before = await self.droplets.live(build.droplet_id)
         earlier = before if before is not None and before.id != release_id else None
@@ -50,39 +54,64 @@ class DeployStep:
                 repository_of(self.repositories, build), str(build.facts["commit"]), source
             )
             release = release_of(build, source, self.release_env)
-            running = await self._proven(context, release)
-        except ReleaseAtFault as error:
-            return await self._at_fault(context, error, earlier)
+            await self.hooks.before(context, release, target.name)
+            async with target.held(build.droplet_name, build.id):
+                try:
+                    running = await self._serving(context, target, release)
+                except ReleaseAtFault as error:
+                    return await self._at_fault(context, target, error, earlier)
+                await self._noted_live(context, target, release, running)
+                await self._retire(context, target, release_id)
         finally:
             await remove_tree(source)
-        await self._switch(context, release, running)
-        await self._retire(context, release_id)
+        await self.hooks.after(context, release, target.name, running.url)
         return Done(
             f"Release {release_id} is live at {running.url}.",
             {"release": release_id, "deployment_url": running.url, "deployed_at": context.now()},
         )
 
-    async def _proven(self, context: StepContext, release: Release) -> Running:
-        context.progress("starting the release in its walls", 0.2)
+    async def _serving(self, context: StepContext, target: Target, release: Release) -> Running:
+        """Prepare, start beside the old one, prove, and give it the traffic."""
+        context.progress("preparing the release", 0.1)
+        await target.prepare(release, context)
+        context.progress("starting the release in its walls", 0.3)
+        running = await self._started(context, target, release)
+        context.progress("proving that this release answers", 0.5)
+        await target.prove(running, release)
+        context.progress("switching to the new release", 0.7)
+        await self._switched(context, target, release, running)
+        return running
 
+    async def _started(self, context: StepContext, target: Target, release: Release) -> Running:
         async def probe() -> Mapping[str, Any] | None:
-            found = await self.target.find(release)
+            found = await target.find(release)
             return _noted(found) if found else None
 
         async def act() -> Mapping[str, Any]:
-            return _noted(await self.target.start(release))
+            return _noted(await target.start(release))
 
         noted = await context.effect(f"start/{release.id}/{context.build.attempt}", probe=probe, act=act)
         running = Running(release.id, str(noted["url"]), noted["handle"])
-        if not await self.target.alive(running.handle):
+        if not await target.alive(running.handle):
             # Known to have been started, yet gone: the machine was restarted, or it crashed; prove will tell.
-            running = await self.target.start(release)
-        context.progress("proving that this release answers", 0.5)
-        await self.target.prove(running, release)
+            return await target.start(release)
         return running
 
-    async def _switch(self, context: StepContext, release: Release, running: Running) -> None:
-        context.progress("switching to the new release", 0.8)
+    async def _switched(
+        self, context: StepContext, target: Target, release: Release, running: Running
+    ) -> None:
+        async def probe() -> Mapping[str, Any] | None:
+            return None  # switching to what is switched to already changes nothing
+
+        async def act() -> Mapping[str, Any]:
+            await target.switch(running, release)
+            return {}
+
+        await context.effect(f"switch/{release.id}/{context.build.attempt}", probe=probe, act=act)
+
+    async def _noted_live(
+        self, context: StepContext, target: Target, release: Release, running: Running
+    ) -> None:
         build = context.build
         now = context.now()
         row = ReleaseRow(
@@ -91,7 +120,7 @@ class DeployStep:
             build_id=build.id,
             version=release.version,
             commit_hash=release.commit,
-            target=self.target.name,
+            target=target.name,
             url=running.url,
             handle=running.handle,
             state="live",
@@ -102,25 +131,45 @@ class DeployStep:
         await self.git.set_ref(repository_of(self.repositories, build), RELEASED, release.commit)
         context.log(f"Release {release.id} answers at {running.url} and is live now.")
 
-    async def _retire(self, context: StepContext, release_id: str) -> None:
+    async def _retire(self, context: StepContext, target: Target, release_id: str) -> None:
         build = context.build
         releases = await self.droplets.releases(build.droplet_id)
         for row in releases:
-            if row.id != release_id and await self.target.alive(row.handle):
-                context.progress("stopping the earlier release", 0.9)
-                await self.target.stop(row.handle)
-                context.log(f"Release {row.id} is stopped; its files stay for a rollback.")
+            if row.id != release_id:
+                await self._stopped(context, target, row)
         kept = [row.id for row in releases if row.state != "withdrawn"][: self.keep + 1]
-        await self.target.prune(build.droplet_name, frozenset({release_id, *kept}))
+        await target.prune(build.droplet_name, frozenset({release_id, *kept}))
+
+    async def _stopped(self, context: StepContext, target: Target, row: ReleaseRow) -> None:
+        """Stop an earlier release; one that ran elsewhere is stopped there, and its address let go of."""
+        if row.target == target.name:
+            if await target.alive(row.handle):
+                context.progress("stopping the earlier release", 0.9)
+                await target.stop(row.handle)
+                context.log(f"Release {row.id} is stopped; it is kept for a rollback.")
+            return
+        build = context.build
+        try:
+            elsewhere = self.targets.named(row.target)
+            if await elsewhere.alive(row.handle):
+                async with elsewhere.held(build.droplet_name, build.id):
+                    await elsewhere.stop(row.handle)
+                    await elsewhere.retire(build.droplet_name)
+                context.log(f"Release {row.id} is stopped on target {row.target}.")
+        except (Permanent, Transient) as error:
+            # The new release is live; a host that is gone for good must not keep the build from ending.
+            context.log(f"Release {row.id} may still run on target {row.target}: {error}", "warning")
 
     async def _at_fault(
-        self, context: StepContext, error: ReleaseAtFault, earlier: ReleaseRow | None
+        self, context: StepContext, target: Target, error: ReleaseAtFault, earlier: ReleaseRow | None
     ) -> Outcome:
-        """Nothing was switched: the earlier release has been serving all along."""
+        """Traffic belongs to the earlier release, which has been running all along."""
         build = context.build
         release = release_of(build, Path(), self.release_env)
-        if found := await self.target.find(release):
-            await self.target.stop(found.handle)
+        here = earlier if earlier is not None and earlier.target == target.name else None
+        await target.discard(release, here.handle if here else None)
+        kept = [row.id for row in await self.droplets.releases(build.droplet_id)]
+        await target.prune(build.droplet_name, frozenset(kept))
         runs = (
             f"Release {earlier.id} goes on serving at {earlier.url}."
             if earlier

@@ -18,6 +18,7 @@ from executor.steps.publish import MAIN, Publisher
 from executor.steps.shared import RELEASED, repository_of
 from executor.store.droplets import Droplets, ReleaseRow
 from executor.targets.base import Running, Target
+from executor.targets.choice import TargetChoice
 from executor.targets.keeper import kept_release
 
 
@@ -28,7 +29,7 @@ class WithdrawRelease:
     git: Git
     repositories: Path
     places: Places
-    target: Target
+    targets: TargetChoice
     droplets: Droplets
     registry: Registry | None
     release_env: Mapping[str, str]
@@ -38,12 +39,13 @@ class WithdrawRelease:
         """Put the newest earlier release back if there is one, then stop this build's."""
         build = context.build
         release_id = str(build.facts["deploying"])
-        back = await self._serving(context)
-        await self._tell_registry(context, back)
-        await self._publish(context, back)
-        # Marked before it is stopped: what is still live by the book, but dead, would be started again.
-        await self.droplets.withdraw(build.droplet_id, build.id, context.now())
-        await self._stop(context, release_id)
+        async with self.targets.named(build.target).held(build.droplet_name, build.id):
+            back = await self._serving(context)
+            await self._tell_registry(context, back)
+            await self._publish(context, back)
+            # Marked before it is stopped: what is still live by the book, but dead, would be started again.
+            await self.droplets.withdraw(build.droplet_id, build.id, context.now())
+            await self._stop(context, release_id, back)
         serves = (
             f"Release {back.id} serves at {back.url}." if back else "No release of this droplet runs now."
         )
@@ -65,11 +67,11 @@ class WithdrawRelease:
 
     async def _put_back(self, context: StepContext, releases: Sequence[ReleaseRow]) -> ReleaseRow | None:
         build = context.build
-        for row in releases:
+        for row in _by_wish(releases, build.facts.get("roll_back_to")):
             if row.build_id == build.id or row.state == "withdrawn":
                 continue
             try:
-                running = await self._revived(row, build.droplet_name)
+                running = await self._revived(row, build)
             except Transient:
                 raise
             except (ExecutorError, OSError) as error:
@@ -81,21 +83,32 @@ class WithdrawRelease:
             return live
         return None
 
-    async def _revived(self, row: ReleaseRow, droplet_name: str) -> Running:
+    async def _revived(self, row: ReleaseRow, build: Build) -> Running:
+        target = self.targets.named(row.target)
+        if target is self.targets.named(build.target):
+            return await self._serves_again(target, row, build.droplet_name)
+        async with target.held(build.droplet_name, build.id):
+            return await self._serves_again(target, row, build.droplet_name)
+
+    async def _serves_again(self, target: Target, row: ReleaseRow, droplet_name: str) -> Running:
         release = kept_release(row, droplet_name, self.places, self.release_env)
-        running = await self.target.start(release)
-        await self.target.prove(running, release)
+        running = await target.start(release)
+        await target.prove(running, release)
+        await target.switch(running, release)
         return running
 
-    async def _stop(self, context: StepContext, release_id: str) -> None:
+    async def _stop(self, context: StepContext, release_id: str, back: ReleaseRow | None) -> None:
         """Stop every release of this build, also one that was started and never switched to."""
         build = context.build
         started = replace(release_of(build, Path(), self.release_env), id=release_id)
-        if found := await self.target.find(started):
-            await self.target.stop(found.handle)
+        target = self.targets.named(build.target)
+        if found := await target.find(started):
+            await target.stop(found.handle)
         for row in await self.droplets.releases(build.droplet_id):
             if row.build_id == build.id:
-                await self.target.stop(row.handle)
+                await self.targets.named(row.target).stop(row.handle)
+        if back is None or self.targets.named(back.target) is not target:
+            await target.retire(build.droplet_name)
         context.log(f"Release {release_id} is stopped.")
 
     async def _tell_registry(self, context: StepContext, back: ReleaseRow | None) -> None:
@@ -132,6 +145,11 @@ class WithdrawRelease:
                 metadata={"version": back.version, "commit": back.commit_hash},
             )
         )
+
+
+def _by_wish(releases: Sequence[ReleaseRow], wanted: object) -> list[ReleaseRow]:
+    """Newest first, but before all others the one that a person has named."""
+    return sorted(releases, key=lambda row: row.id != wanted)
 
 
 def switched(row: ReleaseRow, running: Running, now: float) -> ReleaseRow:

@@ -68,6 +68,11 @@ class Target(Protocol):
         """The word of a build's `target`: `process`, `docker`, `docker:HOST` or `swarm`."""
         ...
 
+    @property
+    def revive_after(self) -> float:
+        """Seconds of silence that its own supervision is given before the daemon starts a release again."""
+        ...
+
     def held(self, droplet: str, build_id: str) -> AbstractAsyncContextManager[None]:
         """Hold the droplet's deploy lock while the context is open; the same build re-enters after a crash.
 

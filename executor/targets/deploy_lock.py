@@ -114,7 +114,7 @@ class DeployLock:
             case ["held", owner, build, seconds]:
                 raise Transient(
                     f"{droplet} on {self._machine.name} is being deployed by build {build} of {owner}.",
-                    hint=f"This build goes on by itself when that is done; a lock of the dead frees in {seconds} s.",
+                    hint=f"This build goes on by itself; what a dead holder left runs out in {seconds} s.",
                     retry_after=min(float(seconds), 15.0),
                 )
             case ["busy"]:

@@ -12,7 +12,8 @@ import structlog
 from executor.errors import ExecutorError
 from executor.sandbox.places import Places
 from executor.store.droplets import Droplets, ReleaseRow
-from executor.targets.base import Release, Target
+from executor.targets.base import Release
+from executor.targets.choice import TargetChoice
 from executor.targets.proving import bounded_body, wrong_body
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,7 @@ class ReleaseKeeper:
         self,
         *,
         droplets: Droplets,
-        target: Target,
+        targets: TargetChoice,
         places: Places,
         env: Mapping[str, str],
         session: aiohttp.ClientSession,
@@ -50,13 +51,15 @@ class ReleaseKeeper:
         interval: float = 5.0,
     ) -> None:
         self._droplets = droplets
-        self._target = target
+        self._targets = targets
         self._places = places
         self._env = env
         self._session = session
         self._clock = clock
         self._interval = interval
         self.health: dict[str, str] = {}
+        self._silent: dict[str, float] = {}
+        self._said: dict[str, str] = {}
 
     async def run(self) -> None:
         """Look after the releases until cancelled."""
@@ -75,32 +78,52 @@ class ReleaseKeeper:
         live = await self._droplets.live_releases()
         for gone in set(self.health) - {row.id for row in live}:
             del self.health[gone]
+            self._silent.pop(gone, None)
+            self._said.pop(gone, None)
         for row in live:
-            await self._keep(row, names[row.droplet_id])
             self.health[row.id] = await self._probe(row)
+            if self.health[row.id] == "active":
+                self._silent.pop(row.id, None)
+                continue
+            since = self._silent.setdefault(row.id, self._clock())
+            if self._clock() - since >= self._targets.named(row.target).revive_after:
+                await self._keep(row, names[row.droplet_id])
+                self.health[row.id] = await self._probe(row)
 
     async def _keep(self, row: ReleaseRow, name: str) -> None:
         release = kept_release(row, name, self._places, self._env)
         try:
-            found = await self._target.find(release)
-            if found is not None and found.url == row.url:
-                return
-            # Up but elsewhere: whoever started it was killed, or gave up waiting, before noting so.
-            log.info("release_restarting", release=row.id, droplet=name, up=found is not None)
-            if not await self._is_live(row):
-                return
-            running = await self._target.start(release)
-            await self._target.prove(running, release)
+            moved = await self._revived(row, release)
         except (ExecutorError, OSError) as error:
-            log.error("release_down", release=row.id, reason=str(error))
+            if self._said.get(row.id) != str(error):
+                log.error("release_down", release=row.id, reason=str(error))
+            self._said[row.id] = str(error)
             return
-        moved = replace(row, url=running.url, handle=running.handle, updated_at=self._clock())
-        await self._droplets.relocate(moved)
-        if not await self._is_live(row):
-            # Superseded or withdrawn while it started: whoever did that found nothing to stop.
-            await self._target.stop(running.handle)
-            return
-        log.info("release_restarted", release=row.id, url=running.url)
+        self._said.pop(row.id, None)
+        if moved is not None:
+            log.info("release_restarted", release=row.id, url=moved.url)
+
+    async def _revived(self, row: ReleaseRow, release: Release) -> ReleaseRow | None:
+        """Start it again unless it is up where it is said to be; None when there is nothing to do."""
+        target = self._targets.named(row.target)
+        found = await target.find(release)
+        if found is not None and found.url == row.url:
+            return None
+        # Up but elsewhere: whoever started it was killed, or gave up waiting, before noting so.
+        log.info("release_restarting", release=row.id, droplet=release.droplet_name, up=found is not None)
+        async with target.held(release.droplet_name, row.build_id):
+            if not await self._is_live(row):
+                return None
+            running = await target.start(release)
+            await target.prove(running, release)
+            await target.switch(running, release)
+            moved = replace(row, url=running.url, handle=running.handle, updated_at=self._clock())
+            await self._droplets.relocate(moved)
+            if not await self._is_live(row):
+                # Superseded or withdrawn while it started: whoever did that found nothing to stop.
+                await target.stop(running.handle)
+                return None
+        return moved
 
     async def _is_live(self, row: ReleaseRow) -> bool:
         current = await self._droplets.release(row.id)

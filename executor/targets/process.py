@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from executor.sandbox.ownership import remove_tree_now
 from executor.sandbox.places import Places
 from executor.sandbox.venv import VenvCache
 from executor.targets import record
-from executor.targets.base import Release, Running
+from executor.targets.base import Doing, Release, Running
 from executor.targets.files import install
 from executor.targets.launch import Bounds, Launch
 from executor.targets.launcher import Launcher
@@ -30,6 +31,7 @@ class ProcessTarget:
     """
 
     name = "process"
+    revive_after = 0.0
 
     def __init__(
         self,
@@ -65,6 +67,16 @@ class ProcessTarget:
             return None
         return await self._running(where, release)
 
+    @asynccontextmanager
+    async def held(self, droplet: str, build_id: str) -> AsyncIterator[None]:
+        """The daemon is alone on its state directory and lets one build of a droplet run at a time."""
+        yield
+
+    async def prepare(self, release: Release, doing: Doing) -> None:
+        """Make the virtual environment; raises ReleaseAtFault when its requirements cannot be met."""
+        if release.requirements.exists():
+            await self._venvs.get(release.requirements)
+
     async def start(self, release: Release) -> Running:
         """Start it on a free port, the one it had before if it can be, or adopt it if it is up.
 
@@ -96,7 +108,7 @@ class ProcessTarget:
             release.id,
             probes=self._probes,
             deadline=self._deadline,
-            alive=lambda: record.holder(where) is not None,
+            alive=lambda: self.alive(running.handle),
         )
         if proof.proven:
             return
@@ -110,6 +122,20 @@ class ProcessTarget:
             hint="What it printed is attached; the earlier release stays in place.",
         )
 
+    async def switch(self, running: Running, release: Release) -> None:
+        """Every release has an address of its own, so there is nothing to switch but the registry's entry."""
+
+    async def discard(self, release: Release, earlier: Mapping[str, str] | None) -> None:
+        """End it if it is up."""
+        if found := await self.find(release):
+            await self.stop(found.handle)
+
+    async def retire(self, droplet: str) -> None:
+        """A droplet without a release holds nothing here."""
+
+    async def aclose(self) -> None:
+        """Releases outlive the daemon."""
+
     async def stop(self, handle: Mapping[str, str]) -> None:
         """End it and keep its files; ending what is already gone is not an error."""
         await self._launcher.stop(_record(handle), handle["release_id"])
@@ -118,9 +144,9 @@ class ProcessTarget:
         """True while the process that stands over it lives."""
         return record.holder(_record(handle)) is not None
 
-    def log_tail(self, handle: Mapping[str, str], lines: int = 60) -> str:
+    async def log_tail(self, handle: Mapping[str, str], lines: int = 60) -> str:
         """The last lines that the release printed."""
-        return record.log_tail(_record(handle), lines)
+        return await asyncio.to_thread(record.log_tail, _record(handle), lines)
 
     async def prune(self, droplet: str, keep: frozenset[str]) -> None:
         """Remove the files of releases that are neither kept nor running."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import aiohttp
@@ -25,7 +25,7 @@ class Proof:
 
 
 async def probe_until(
-    url: str, release_id: str, *, probes: int, deadline: float, alive: Callable[[], bool]
+    url: str, release_id: str, *, probes: int, deadline: float, alive: Callable[[], Awaitable[bool]]
 ) -> Proof:
     """Ask /health until it reports `release_id` that many times in a row, the release ends, or the deadline.
 
@@ -37,15 +37,15 @@ async def probe_until(
         timeout=aiohttp.ClientTimeout(total=min(_ONE_PROBE, deadline))
     ) as session:
         while loop.time() < until:
-            if not alive():
-                return Proof(False, "it ended", ended=True)
             wrong = await _probe(session, f"{url}/health", release_id)
+            if wrong is not None and not await alive():
+                return Proof(False, "it ended", ended=True)
             problem, streak = (problem, streak + 1) if wrong is None else (wrong, 0)
             if streak >= probes:
                 return Proof(True)
             await asyncio.sleep(pause)
             pause = _PAUSE if streak else min(pause * 1.3, _LONGEST_PAUSE)
-    return Proof(False, f"within {deadline:g} s {problem}", ended=not alive())
+    return Proof(False, f"within {deadline:g} s {problem}", ended=not await alive())
 
 
 async def _probe(session: aiohttp.ClientSession, url: str, release_id: str) -> str | None:

@@ -70,7 +70,9 @@ class SubmitBody(_Body):
         default=False, description="Accept the review at once when every check is green."
     )
     budget_usd: Dollars | None = Field(default=None, description="What the model may cost, in dollars.")
-    target: Literal["process"] | None = Field(default=None, description="Where the release runs.")
+    target: Annotated[str, Field(pattern=r"^[a-z0-9:-]{1,60}$")] | None = Field(
+        default=None, description="Where the release runs: process, docker, docker:HOST or swarm."
+    )
 
     @field_validator("notify_channels", mode="after")
     @classmethod

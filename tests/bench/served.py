@@ -29,6 +29,7 @@ from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
 from executor.settings import Configuration, Secrets, Settings
 from executor.steps.verify import Notify
+from executor.targets.choice import OneTarget
 from executor.targets.process import ProcessTarget
 from executor.web.api import Api
 from executor.web.app import create_app
@@ -83,7 +84,7 @@ async def main(state_dir: Path, port: int, count: int) -> None:
     async def outside(_: aiohttp.ClientSession) -> Outside:
         places = Places.of(state_dir, base=state_dir / "places")
         silent = RefusingSandbox(Permanent("Nothing is run here."))
-        return Outside(places, silent, SilentVerifier(), _NoTarget(), registry)
+        return Outside(places, silent, SilentVerifier(), OneTarget(_NoTarget()), registry)
 
     async with assembled(configuration, str, outside) as daemon:
         server = uvicorn.Server(served_config(create_app(_api(configuration, daemon)), port))

@@ -26,6 +26,7 @@ from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
 from executor.store.store import DATABASE_NAME
 from executor.targets.base import Release, Running
+from executor.targets.choice import OneTarget
 from tests.fakes.apprentice import (
     AllServed,
     Apprenticed,
@@ -40,6 +41,7 @@ from tests.fakes.apprentice import (
 )
 from tests.fakes.model import ScriptedModel
 from tests.fakes.registry import FakeRegistry
+from tests.fakes.target import PlainTarget
 
 
 @dataclass
@@ -139,10 +141,8 @@ async def _started(app: web.Application) -> tuple[web.AppRunner, str]:
     return runner, f"http://127.0.0.1:{runner.addresses[0][1]}"
 
 
-class RemoteTarget:
+class RemoteTarget(PlainTarget):
     """A target whose machine is the parent."""
-
-    name = "process"
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
@@ -166,12 +166,6 @@ class RemoteTarget:
 
     async def alive(self, handle: Mapping[str, str]) -> bool:
         return await self._ask("find", handle["release_id"]) is not None
-
-    def log_tail(self, handle: Mapping[str, str], lines: int = 60) -> str:
-        return ""
-
-    async def prune(self, droplet: str, keep: frozenset[str]) -> None:
-        return None
 
     async def _ask(self, act: str, release_id: str) -> Any:
         async with self._session.post(f"{self._url}/{act}/{release_id}") as answer:
@@ -219,7 +213,7 @@ def outside_of(url: str, registry_url: str, model_url: str, state_dir: Path, sce
             places=Places.of(state_dir, base=state_dir / "places"),
             sandbox=RefusingSandbox(Permanent("No sandbox is needed here.")),
             verifier=ScriptedVerifier(state_dir, scenario),
-            target=RemoteTarget(session, url),
+            targets=OneTarget(RemoteTarget(session, url)),
             registry=CoreRegistry(session, registry_url, None),
         )
         if scenario != "apprentice":

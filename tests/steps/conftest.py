@@ -27,13 +27,13 @@ from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
 from executor.settings import Configuration, Secrets, Settings
 from executor.targets.base import Release, Running
+from executor.targets.choice import OneTarget
 from tests.fakes.registry import FakeRegistry
+from tests.fakes.target import PlainTarget
 
 
-class MemoryTarget:
+class MemoryTarget(PlainTarget):
     """Runs releases by noting that they run. Like the real one it needs their files, and keeps a copy."""
-
-    name = "process"
 
     def __init__(self, places: Places) -> None:
         self.places = places
@@ -68,9 +68,6 @@ class MemoryTarget:
 
     async def alive(self, handle: Mapping[str, str]) -> bool:
         return handle["release_id"] in self.running
-
-    def log_tail(self, handle: Mapping[str, str], lines: int = 60) -> str:
-        return ""
 
     async def prune(self, droplet: str, keep: frozenset[str]) -> None:
         for place in self.places.releases(droplet).iterdir():
@@ -137,7 +134,7 @@ async def open_house(
         registry = CoreRegistry(session, registry_url, None) if registry_url else None
         walls = RefusingSandbox(Permanent("No sandbox is needed here."))
         made = {"sandbox": walls, "verifier": Satisfied(), **parts}
-        return Outside(places=places, target=target, registry=registry, **made)
+        return Outside(places=places, targets=OneTarget(target), registry=registry, **made)
 
     tables = {"registry": {"url": registry_url}, **(settings or {})}
     configuration = Configuration(Settings.model_validate(tables), Secrets({}), None, state_dir)

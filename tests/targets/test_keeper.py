@@ -15,6 +15,7 @@ from executor.store.droplets import Droplets as DropletTable
 from executor.store.droplets import ReleaseRow
 from executor.store.store import Store
 from executor.targets.base import Running
+from executor.targets.choice import OneTarget
 from executor.targets.keeper import ReleaseKeeper
 
 
@@ -34,7 +35,7 @@ async def table(tmp_path: Path) -> AsyncIterator[DropletTable]:
 async def keeper(table, target, places) -> AsyncIterator[ReleaseKeeper]:
     async with aiohttp.ClientSession() as session:
         yield ReleaseKeeper(
-            droplets=table, target=target, places=places, env={}, session=session, clock=time.time
+            droplets=table, targets=OneTarget(target), places=places, env={}, session=session, clock=time.time
         )
 
 

@@ -67,12 +67,12 @@ async def test_a_release_starts_proves_itself_is_found_again_and_ends(target, dr
     await target.prove(running, release)
     assert await target.find(release) == running
     assert await target.alive(running.handle)
-    assert "Uvicorn running" in target.log_tail(running.handle)
+    assert "Uvicorn running" in await target.log_tail(running.handle)
     await target.stop(running.handle)
     assert not await target.alive(running.handle)
     assert await target.find(release) is None
     await target.stop(running.handle)
-    assert "Finished server process" in target.log_tail(running.handle)
+    assert "Finished server process" in await target.log_tail(running.handle)
 
 
 async def test_starting_it_again_adopts_what_runs(target, make_target, droplets):
@@ -239,7 +239,7 @@ threading.Thread(target=talk, daemon=True).start()
     sizes = [path.stat().st_size for path in place.glob("log*")]
     await target.stop(running.handle)
     assert sum(sizes) <= 200_000
-    assert len(target.log_tail(running.handle, 5).splitlines()) == 5
+    assert len((await target.log_tail(running.handle, 5)).splitlines()) == 5
 
 
 async def test_pruning_keeps_what_is_kept_and_what_runs(target, droplets, places):

@@ -31,6 +31,14 @@ async def serve() -> AsyncIterator[Serve]:
         await runner.cleanup()
 
 
+async def _up() -> bool:
+    return True
+
+
+async def _gone() -> bool:
+    return False
+
+
 def _fixed(status: int, body: bytes, **headers: str) -> Handler:
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.Response(status=status, body=body, headers=headers)
@@ -62,7 +70,7 @@ _WRONG = {
 @pytest.mark.parametrize("shape", _WRONG)
 async def test_nothing_is_proven_by_one_that(shape, serve):
     handler, words = _WRONG[shape]
-    proof = await probe_until(await serve(handler), "r1", probes=2, deadline=0.5, alive=lambda: True)
+    proof = await probe_until(await serve(handler), "r1", probes=2, deadline=0.5, alive=_up)
     assert not proof.proven and words in proof.problem and not proof.ended
 
 
@@ -74,7 +82,7 @@ async def test_as_many_right_answers_in_a_row_as_asked_for_prove_it(serve):
         asked += 1
         return web.Response(body=_RIGHT)
 
-    proof = await probe_until(await serve(count), "r1", probes=5, deadline=20, alive=lambda: True)
+    proof = await probe_until(await serve(count), "r1", probes=5, deadline=20, alive=_up)
     assert proof.proven and asked == 5
 
 
@@ -86,7 +94,7 @@ async def test_a_wrong_answer_in_between_starts_the_row_anew(serve):
         asked += 1
         return web.Response(body=_RIGHT, status=200 if asked % 2 else 500)
 
-    proof = await probe_until(await serve(flaky), "r1", probes=2, deadline=0.6, alive=lambda: True)
+    proof = await probe_until(await serve(flaky), "r1", probes=2, deadline=0.6, alive=_up)
     assert not proof.proven
 
 
@@ -98,17 +106,17 @@ async def test_one_that_is_not_ready_at_first_is_waited_for(serve):
         asked += 1
         return web.Response(body=_RIGHT, status=503 if asked < 3 else 200)
 
-    proof = await probe_until(await serve(warming), "r1", probes=2, deadline=20, alive=lambda: True)
+    proof = await probe_until(await serve(warming), "r1", probes=2, deadline=20, alive=_up)
     assert proof.proven
 
 
 async def test_one_that_has_ended_is_not_waited_for(unused_tcp_port):
     url = f"http://127.0.0.1:{unused_tcp_port}"
-    proof = await probe_until(url, "r1", probes=2, deadline=300, alive=lambda: False)
+    proof = await probe_until(url, "r1", probes=2, deadline=300, alive=_gone)
     assert proof.ended and not proof.proven
 
 
 async def test_one_that_never_listens_is_given_up_at_the_deadline(unused_tcp_port):
     url = f"http://127.0.0.1:{unused_tcp_port}"
-    proof = await probe_until(url, "r1", probes=2, deadline=0.3, alive=lambda: True)
+    proof = await probe_until(url, "r1", probes=2, deadline=0.3, alive=_up)
     assert "ClientConnectorError" in proof.problem
