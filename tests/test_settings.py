@@ -80,7 +80,7 @@ def test_the_environment_overrides_the_file(tmp_path):
         ("[server]\nport = 70000\n", "server.port"),
         ("[builds]\napproval_mode = 'sometimes'\n", "builds.approval_mode"),
         ("[builds]\ndeadline = 'soon'\n", "duration"),
-        ("[sandbox]\nkind = 'docker'\n", "sandbox.kind"),
+        ("[sandbox]\nkind = 'chroot'\n", "sandbox.kind"),
         ("[deploy]\nport_range = [9, 3]\n", "lowest"),
         ("[server]\nhost = '0.0.0.0'\n", "token"),
         ("[server\n", "cannot be read"),

@@ -20,13 +20,11 @@ from executor.cli.client import FOREIGN, Daemon, Refused
 from executor.cli.doctor import Check
 from executor.cli.exits import CliError
 from executor.errors import ExecutorError
-from executor.settings import SECRET_NAMES, Configuration, load
+from executor.settings import SECRET_NAMES, Configuration, SandboxTable, load
 
 _PATIENCE = 3.0
 _LEAST_DISK, _GOOD_DISK = 256 << 20, 2 << 30
 _WAL_FIXED = (3, 51, 3)
-_WALL_PROGRAMS = ("bwrap", "setpriv", "prlimit")
-_SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,35 +142,28 @@ def system_python(_: Host) -> Check:
 
 
 def sandbox(host: Host) -> Check:
-    """bubblewrap, proven by the same self-test as at the daemon's start."""
-    kind = host.configuration.settings.sandbox.kind if host.configuration else "auto"
-    if kind == "unsafe":
+    """bubblewrap or docker, proven by the same self-test as at the daemon's start."""
+    table = host.configuration.settings.sandbox if host.configuration else SandboxTable()
+    if table.kind == "unsafe":
         fix = 'Set [sandbox] kind = "auto" unless nothing else is at stake on this machine.'
         return Check("sandbox", "warn", "unsafe: what a model writes runs without walls", fix)
-    missing = [name for name in _WALL_PROGRAMS if shutil.which(name, path=_SYSTEM_PATH) is None]
-    if missing:
-        fix = "Install them: apt-get install bubblewrap util-linux."
-        return Check("sandbox", "fail", f"{', '.join(missing)} not found", fix)
     try:
-        asyncio.run(_self_test(host.state_dir))
+        kind = asyncio.run(_proven(table, host.state_dir))
     except ExecutorError as error:
         return Check("sandbox", "fail", error.message, error.hint)
     except OSError as error:
         return Check(
             "sandbox", "fail", f"the self-test could not run: {error}", "See the state directory's check."
         )
-    return Check("sandbox", "ok", "bubblewrap: its walls stand")
+    return Check("sandbox", "ok", f"{kind}: its walls stand")
 
 
-async def _self_test(state_dir: Path) -> None:
+async def _proven(table: SandboxTable, state_dir: Path) -> str:
     # Not choose_sandbox: that one also ends sandboxes left behind, and a daemon may be running right now.
-    from executor.sandbox.bubblewrap import BubblewrapSandbox  # noqa: PLC0415 - only this check needs them
-    from executor.sandbox.cgroups import Cgroups  # noqa: PLC0415
-    from executor.sandbox.choose import prove_walls  # noqa: PLC0415
+    from executor.sandbox.choose import proven_sandbox  # noqa: PLC0415 - only this check needs them
     from executor.sandbox.places import Places  # noqa: PLC0415
 
-    places = Places.of(state_dir)
-    await prove_walls(BubblewrapSandbox(places, await asyncio.to_thread(Cgroups.discover)), places)
+    return (await proven_sandbox(table.kind, Places.of(state_dir), image=table.image)).kind
 
 
 def port(host: Host) -> Check:

@@ -47,7 +47,7 @@ def wall_options(walls: Walls) -> list[str]:
     options += ["--proc", "/proc", "--dev", "/dev", "--size", str(_SHM_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108
     options += ["--size", str(_TMP_BYTES), "--tmpfs", "/tmp"]  # noqa: S108
     for bind in walls.binds:
-        options += ["--bind" if bind.writable else "--ro-bind", str(bind.source), _free_target(bind.target)]
+        options += ["--bind" if bind.writable else "--ro-bind", str(bind.source), free_target(bind.target)]
     options += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", walls.cwd]
     env = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", **walls.env}  # noqa: S108
     for name, value in env.items():
@@ -124,7 +124,8 @@ def _limit(name: str, kind: int, value: int) -> str:
     return f"--{name}={value if hard == resource.RLIM_INFINITY else min(value, hard)}"
 
 
-def _free_target(target: str) -> str:
+def free_target(target: str) -> str:
+    """Return a bind's place inside the walls; raises Permanent for one of the system's or a crooked one."""
     path = PurePosixPath(target)
     if not path.is_absolute() or ".." in path.parts or path.parts[1:2] == () or path.parts[1] in _TAKEN:
         raise Permanent(

@@ -74,7 +74,7 @@ class Sandbox(Protocol):
 
     @property
     def kind(self) -> str:
-        """`bubblewrap` or `unsafe`, as shown by doctor and in reports."""
+        """`bubblewrap`, `docker` or `unsafe`, as shown by doctor and in reports."""
         ...
 
     async def run(self, command: SandboxCommand) -> SandboxResult:

@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from executor.errors import Permanent
 from executor.sandbox.argv import (
     Walls,
     bwrap_argv,
@@ -19,9 +18,9 @@ from executor.sandbox.argv import (
 from executor.sandbox.base import RunningService, SandboxCommand, SandboxResult
 from executor.sandbox.captive import Captive, Start
 from executor.sandbox.cgroups import Cgroups
-from executor.sandbox.ownership import hand_over
 from executor.sandbox.places import Places
 from executor.sandbox.supervise import kept_running, run_to_end
+from executor.sandbox.writable import give_writable
 
 
 class BubblewrapSandbox:
@@ -51,7 +50,7 @@ class BubblewrapSandbox:
 
     async def run(self, command: SandboxCommand) -> SandboxResult:
         """Run to the end or to a limit; nothing of it survives. Raises Permanent if it cannot be walled."""
-        await self._give_writable(command)
+        await give_writable(command.binds, self._places)
         return await run_to_end(lambda: self._begin(command), command)
 
     def serve(self, command: SandboxCommand) -> AbstractAsyncContextManager[RunningService]:
@@ -60,20 +59,9 @@ class BubblewrapSandbox:
 
     @asynccontextmanager
     async def _serve(self, command: SandboxCommand) -> AsyncIterator[RunningService]:
-        await self._give_writable(command)
+        await give_writable(command.binds, self._places)
         async with kept_running(lambda: self._begin(command), command) as service:
             yield service
-
-    async def _give_writable(self, command: SandboxCommand) -> None:
-        for bind in command.binds:
-            if not bind.writable:
-                continue
-            if not self._places.holds(bind.source):
-                raise Permanent(
-                    f"{bind.source} lies outside the places kept for sandboxes, so it is not made writable.",
-                    hint="Use a workspace or a scratch directory of Places.",
-                )
-            await hand_over(bind.source, self._places.sandbox_uid)
 
     def _begin(self, command: SandboxCommand) -> Captive:
         limits, uid = command.limits, self._places.sandbox_uid

@@ -25,11 +25,15 @@ _ENV = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 @dataclass(slots=True)
 class Start:
-    """How to spawn a tree. `fds` are inherited and closed here; `info` tells bubblewrap's first child."""
+    """How to spawn a tree. `fds` are inherited and closed here; `info` tells bubblewrap's first child.
+
+    `kept` are inherited too, and stay their owner's.
+    """
 
     argv: Sequence[str]
     output_bytes: int
     fds: list[int] = field(default_factory=list)
+    kept: tuple[int, ...] = ()
     info: int | None = None
     leaf: Leaf | None = None
     env: dict[str, str] = field(default_factory=lambda: dict(_ENV))
@@ -92,7 +96,7 @@ class Captive:
                 stdin=subprocess.DEVNULL,
                 stdout=self._output.write_end,
                 stderr=self._output.write_end,
-                pass_fds=start.fds,
+                pass_fds=(*start.fds, *start.kept),
                 env=start.env,
                 cwd=start.cwd,
                 start_new_session=True,

@@ -7,13 +7,35 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Protocol
 
 from executor.sandbox.base import RunningService, SandboxCommand, SandboxResult
-from executor.sandbox.captive import Captive, unbroken
+from executor.sandbox.captive import unbroken
 from executor.sandbox.disk import filled
 
 
-async def run_to_end(begin: Callable[[], Captive], command: SandboxCommand) -> SandboxResult:
+class Held(RunningService, Protocol):
+    """A tree of processes in our hands: a Captive, or a container."""
+
+    @property
+    def printed(self) -> int:
+        """Bytes printed so far."""
+        ...
+
+    async def ended(self) -> int:
+        """Wait for the end of the command and return its exit code."""
+        ...
+
+    def kill(self) -> None:
+        """Begin to kill all of it, without waiting for the end."""
+        ...
+
+    async def destroy(self) -> None:
+        """Kill all of it and return when it is gone; a cancelled caller still waits for that."""
+        ...
+
+
+async def run_to_end(begin: Callable[[], Held], command: SandboxCommand) -> SandboxResult:
     """Start a captive, wait for its end, its wall time or a full disk, and destroy what is left of it."""
     started = time.monotonic()
     captive = begin()
@@ -32,9 +54,7 @@ async def run_to_end(begin: Callable[[], Captive], command: SandboxCommand) -> S
 
 
 @contextlib.asynccontextmanager
-async def kept_running(
-    begin: Callable[[], Captive], command: SandboxCommand
-) -> AsyncIterator[RunningService]:
+async def kept_running(begin: Callable[[], Held], command: SandboxCommand) -> AsyncIterator[RunningService]:
     """Hold a captive while the context is open; wall time and a full disk end it here too."""
     captive = begin()
     watch = asyncio.create_task(_end_at_limit(captive, command))
@@ -46,7 +66,7 @@ async def kept_running(
         await captive.destroy()
 
 
-async def _first_of(captive: Captive, command: SandboxCommand) -> tuple[int, str, bool]:
+async def _first_of(captive: Held, command: SandboxCommand) -> tuple[int, str, bool]:
     ended = asyncio.create_task(captive.ended())
     full = asyncio.create_task(filled(_writable(command), 2 * command.limits.file_bytes))
     try:
@@ -64,7 +84,7 @@ async def _first_of(captive: Captive, command: SandboxCommand) -> tuple[int, str
         await unbroken(asyncio.gather(ended, full, return_exceptions=True))
 
 
-async def _end_at_limit(captive: Captive, command: SandboxCommand) -> None:
+async def _end_at_limit(captive: Held, command: SandboxCommand) -> None:
     await _first_of(captive, command)
     captive.kill()
 

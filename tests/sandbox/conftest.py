@@ -1,16 +1,23 @@
 """Real places and real walls for the tests of the sandbox."""
 
+import asyncio
 import os
+import shutil
+import subprocess
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from executor.sandbox.base import Bind, Limits, SandboxCommand
+from executor.sandbox.base import Bind, Limits, Sandbox, SandboxCommand
 from executor.sandbox.bubblewrap import BubblewrapSandbox
 from executor.sandbox.cgroups import Cgroups
+from executor.sandbox.docker import DockerSandbox
 from executor.sandbox.ownership import remove_tree_now
 from executor.sandbox.places import Places
+
+IMAGE = "python:3.11-slim"
 
 
 @pytest.fixture
@@ -29,6 +36,39 @@ async def sandbox(places: Places) -> AsyncIterator[BubblewrapSandbox]:
     yield BubblewrapSandbox(places, Cgroups.discover())
     left = [path.name for path in Path("/sys/fs/cgroup").glob(f"*/fpai-s-{os.getpid()}-*")]
     assert left == [], "a sandbox left its cgroup behind"
+
+
+def docker_answers() -> str:
+    """Why there are no containers here; empty where there are."""
+    if shutil.which("docker") is None:
+        return "docker is not installed"
+    asked = subprocess.run(
+        ["docker", "image", "inspect", IMAGE], capture_output=True, text=True, check=False, timeout=20
+    )
+    return asked.stderr.strip()[-200:] if asked.returncode else ""
+
+
+@pytest.fixture
+async def docker_walls(places: Places) -> AsyncIterator[DockerSandbox]:
+    """Docker's walls; skipped, with the reason, where there is no engine or no image."""
+    if reason := await asyncio.to_thread(docker_answers):
+        pytest.skip(f"no containers here: {reason}")
+    made = DockerSandbox(places, IMAGE)
+    yield made
+    assert await made.sweep() == 0, "a sandbox left its container behind"
+
+
+@pytest.fixture(params=["bubblewrap", "docker"])
+def walls(request: pytest.FixtureRequest) -> Sandbox:
+    """Every kind of wall that stands on this machine, one after the other."""
+    found: Sandbox = request.getfixturevalue("sandbox" if request.param == "bubblewrap" else "docker_walls")
+    return found
+
+
+@pytest.fixture
+def marker() -> str:
+    """A word that no other process carries."""
+    return f"marker-{uuid.uuid4().hex}"
 
 
 class Commands:

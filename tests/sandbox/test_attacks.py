@@ -47,7 +47,7 @@ for pid in filter(str.isdigit, os.listdir('/proc')):
 """,
     "read the environment of the machine's first process": """
 import pathlib
-if b'bwrap' not in pathlib.Path('/proc/1/cmdline').read_bytes(): breach('first process')
+if CTX['first'].encode() not in pathlib.Path('/proc/1/cmdline').read_bytes(): breach('first process')
 if b'DAEMON_KEY' in pathlib.Path('/proc/1/environ').read_bytes(): breach('environ')
 """,
     "see the daemon's process": "os.stat('/proc/' + str(CTX['pid'])) and CTX['pid'] > 60 and breach('pid')",
@@ -110,7 +110,7 @@ if b'euid=0' in subprocess.run(['/ws/id'], capture_output=True).stdout: breach('
     "open the machine's disk": "read('/dev/vda')",
     "write a kernel setting": "open('/proc/sys/kernel/core_pattern', 'w').write('|/ws/x'); breach('sysctl')",
     "press the magic key": "open('/proc/sysrq-trigger', 'w').write('h'); breach('sysrq')",
-    "see the machine's devices in /sys": "os.listdir('/sys'); breach('sys')",
+    "see the machine's devices in /sys": "os.listdir('/sys') and breach('sys')",
     "leave its cgroup": "open('/sys/fs/cgroup/pids/cgroup.procs', 'w').write('0'); breach('cgroup')",
     "load a kernel module": "syscall_succeeds(libc.syscall(175, b'x', 1, b''), 'init_module')",
     "rename the machine": "socket.sethostname('evil'); breach('hostname')",
@@ -205,23 +205,66 @@ def _own_ip() -> str:
             return "127.0.0.1"
 
 
-@pytest.mark.parametrize("attack", _ATTACKS, ids=lambda name: name.replace(" ", "-"))
-async def test_the_walls_hold_against_an_attempt_to(attack, sandbox, commands, context, places, monkeypatch):
-    monkeypatch.setenv("DAEMON_KEY", _CANARY)
-    venv = places.venvs / "v"
-    venv.mkdir()
-    (venv / "lib.py").write_text("whole")
-    (venv / "lib.py").chmod(0o644)
+def _script(attack: str) -> str:
     body = "\n".join(f"    {line}" for line in _ATTACKS[attack].strip().splitlines())
-    script = _FRAME.replace("{body}", body)
-    limits = Limits(wall_seconds=30, file_bytes=8 << 20 if "enormous" in attack else 512 << 20)
-    result = await sandbox.run(
-        commands.python(script, Bind(venv, "/venv"), limits=limits, CTX=json.dumps(context))
+    return _FRAME.replace("{body}", body)
+
+
+def _limits(attack: str) -> Limits:
+    return Limits(wall_seconds=60, file_bytes=8 << 20 if "enormous" in attack else 512 << 20)
+
+
+def _judge(attack: str, output: str) -> None:
+    assert "TRIED" in output, (attack, output)
+    assert "BREACH" not in output, (attack, output)
+    assert "NameError" not in output, (attack, output)
+
+
+@pytest.fixture
+def venv(places, monkeypatch) -> Iterator[Path]:
+    """A venv that others share, and a key in the daemon's environment."""
+    monkeypatch.setenv("DAEMON_KEY", _CANARY)
+    made: Path = places.venvs / "v"
+    made.mkdir()
+    (made / "lib.py").write_text("whole")
+    (made / "lib.py").chmod(0o644)
+    yield made
+    assert (made / "lib.py").read_text() == "whole"
+
+
+@pytest.mark.parametrize("attack", _ATTACKS, ids=lambda name: name.replace(" ", "-"))
+async def test_the_walls_hold_against_an_attempt_to(attack, sandbox, commands, context, venv):
+    context["first"] = "bwrap"
+    command = commands.python(
+        _script(attack), Bind(venv, "/venv"), limits=_limits(attack), CTX=json.dumps(context)
     )
-    assert "TRIED" in result.output, result.output
-    assert "BREACH" not in result.output, result.output
-    assert "NameError" not in result.output
-    assert (venv / "lib.py").read_text() == "whole"
+    _judge(attack, (await sandbox.run(command)).output)
+
+
+_DRIVER = """
+import json, subprocess, sys
+for name, script in json.load(open('/ws/attacks.json')):
+    done = subprocess.run([sys.executable, '-I', '-c', script], stdout=-1, stderr=-2, close_fds=False)
+    print(json.dumps([name, done.stdout.decode('utf-8', 'replace')]), flush=True)
+"""
+
+
+@pytest.mark.parametrize("which", ["all but the enormous file", "the enormous file"])
+async def test_the_walls_of_docker_hold_against_every_one_of_these_attempts(
+    which, docker_walls, commands, context, venv
+):
+    attacks = [name for name in _ATTACKS if ("enormous" in name) == (which == "the enormous file")]
+    context["first"] = "timeout -s KILL"
+    scripts = [(name, _script(name)) for name in attacks]
+    (commands.workspace / "attacks.json").write_text(json.dumps(scripts))
+    command = commands.python(
+        _DRIVER, Bind(venv, "/venv"), limits=_limits(attacks[0]), CTX=json.dumps(context)
+    )
+    result = await docker_walls.run(command)
+    tried = dict(json.loads(line) for line in result.output.splitlines())
+    assert sorted(tried) == sorted(attacks), result
+    for name, output in tried.items():
+        _judge(name, output)
 
 
 def test_the_table_of_attacks_is_as_long_as_promised():

@@ -9,6 +9,7 @@ from executor.errors import Permanent
 from executor.sandbox import choose
 from executor.sandbox.base import SandboxResult
 from executor.sandbox.choose import choose_sandbox, prove_walls
+from tests.sandbox.conftest import IMAGE
 
 
 @pytest.mark.parametrize("kind", ["auto", "bubblewrap"])
@@ -23,8 +24,8 @@ async def test_unsafe_is_chosen_only_by_its_name(places):
 
 
 async def test_an_unknown_kind_is_refused(places):
-    with pytest.raises(Permanent, match="docker"):
-        await choose_sandbox("docker", places)
+    with pytest.raises(Permanent, match="chroot"):
+        await choose_sandbox("chroot", places)
 
 
 class _Leaky:
@@ -59,11 +60,35 @@ async def test_a_missing_wall_is_named_and_the_daemon_refuses_to_run_without(pla
     assert "unsafe" in caught.value.hint and "doctor" in caught.value.hint
 
 
-async def test_without_bubblewrap_the_refusal_says_what_to_install(places, monkeypatch):
+@pytest.fixture
+def without_bubblewrap(monkeypatch):
+    """A machine without bubblewrap: nothing of this suite may take it away from the real one."""
     monkeypatch.setattr(choose, "_NEEDED", ("bwrap-that-is-not-installed",))
+
+
+async def test_without_bubblewrap_the_refusal_says_what_to_install(places, without_bubblewrap):
     with pytest.raises(Permanent, match="bwrap-that-is-not-installed") as caught:
-        await choose_sandbox("auto", places)
+        await choose_sandbox("bubblewrap", places)
     assert "apt-get install bubblewrap" in caught.value.hint
+
+
+async def test_docker_is_chosen_by_its_name_and_without_bubblewrap(places, without_bubblewrap, docker_walls):
+    assert (await choose_sandbox("docker", places, image=IMAGE)).kind == "docker"
+    assert (await choose_sandbox("auto", places, image=IMAGE)).kind == "docker"
+    assert list((places.root / "scratch").iterdir()) == []
+
+
+async def test_with_neither_both_reasons_are_given_and_nothing_runs(places, without_bubblewrap):
+    with pytest.raises(Permanent, match=r"bwrap-that-is-not.*no-docker-here") as caught:
+        await choose_sandbox("auto", places, docker="no-docker-here")
+    assert "apt-get install bubblewrap" in caught.value.hint and "Install docker" in caught.value.hint
+
+
+async def test_an_engine_that_is_down_at_start_is_a_refusal(places, docker_walls, monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(Permanent, match="does not answer") as caught:
+        await choose_sandbox("docker", places)
+    assert "Start the docker engine" in caught.value.hint
 
 
 async def test_what_a_killed_daemon_left_in_a_cgroup_is_ended_at_the_next_start(places):
