@@ -49,7 +49,12 @@ def build(
         float | None, typer.Option("--budget", metavar="USD", help="Dollars it may spend.")
     ] = None,
     target: Annotated[
-        str | None, typer.Option("--target", metavar="TARGET", help="Where the release runs: process.")
+        str | None,
+        typer.Option(
+            "--target",
+            metavar="TARGET",
+            help="Where the release runs: process, docker, docker:HOST or swarm.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the SPEC and the plan; build nothing.")

@@ -134,9 +134,18 @@ def retry(
 
 
 @talks
-def rollback(session: Session, build: BuildArgument) -> None:
-    """Withdraw a build's release; the earlier one serves again."""
-    _act(session, build, "rollback", {})
+def rollback(
+    session: Session,
+    build: BuildArgument,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", metavar="RELEASE", help="An earlier release, or its build; else the newest one."
+        ),
+    ] = None,
+) -> None:
+    """Withdraw a build's release; the earlier one serves again, or the one that --to names."""
+    _act(session, build, "rollback", {"to": to} if to else {})
 
 
 def _decide(

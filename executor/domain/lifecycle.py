@@ -33,6 +33,7 @@ class Trigger(StrEnum):
     REVIEW = "review"
     WITHDRAW = "withdraw"
     WITHDRAWN = "withdrawn"
+    KEEP = "keep"
     AMEND = "amend"
 
 
@@ -77,5 +78,6 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(Trigger.WITHDRAWN, (State.WITHDRAWING,), State.CANCELLED, "withdraws_to_cancelled"),
     Transition(Trigger.WITHDRAWN, (State.WITHDRAWING,), State.REJECTED, "withdraws_to_rejected"),
     Transition(Trigger.WITHDRAWN, (State.WITHDRAWING,), State.ROLLED_BACK),
+    Transition(Trigger.KEEP, (State.WITHDRAWING,), State.COMPLETE),
     Transition(Trigger.AMEND, tuple(State), None),
 )

@@ -59,4 +59,12 @@ class Ask:
     needs: str = ""
 
 
-Outcome = Done | Repair | Ask
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A release that was to be taken back stays, for what was to serve instead cannot; `message` says why."""
+
+    message: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+Outcome = Done | Repair | Ask | Kept

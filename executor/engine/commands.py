@@ -145,8 +145,11 @@ class Commands:
 
         return await self._with_fresh(build_id, attempt)
 
-    async def rollback(self, build_id: str) -> Build:
-        """Withdraw this build's release; the one before serves again."""
+    async def rollback(self, build_id: str, to: str | None = None) -> Build:
+        """Withdraw this build's release; the one before serves again, or `to`, a release or its build.
+
+        Raises Conflict when there is nothing to withdraw, or no such release is kept.
+        """
 
         async def attempt(build: Build) -> Build:
             if build.state in {State.ROLLED_BACK, State.WITHDRAWING}:
@@ -158,9 +161,39 @@ class Commands:
                     code="WRONG_STATE",
                     details={"status": build.state.value},
                 )
-            return await self._decisions.withdraw(build, "A person asked for a rollback.", None)
+            back_to = await self._kept_release(build, to) if to else None
+            why = f"A person asked for a rollback{f' to release {back_to}' if back_to else ''}."
+            return await self._decisions.withdraw(build, why, None, back_to)
 
         return await self._with_fresh(build_id, attempt)
+
+    async def _kept_release(self, build: Build, wanted: str) -> str:
+        releases = await self._store.droplets.releases(build.droplet_id)
+        kept = [row for row in releases if row.state != "withdrawn" and row.build_id != build.id]
+        found = next((row for row in kept if wanted in {row.id, row.build_id}), None)
+        live = next((row for row in releases if row.state == "live"), None)
+        if live is not None and live.build_id != build.id:
+            raise Conflict(
+                f"Release {live.id} serves, not that of build {build.id}, so nothing was changed.",
+                hint=f"`fpai rollback {live.build_id} --to {wanted}` withdraws the one that serves.",
+                code="NOT_LIVE",
+            )
+        if build.state is not State.COMPLETE:
+            raise Conflict(
+                f"Build {build.id} is {build.state}; only a complete one gives way to a release of choice.",
+                hint=f"`fpai rollback {build.id}` puts the newest earlier release back.",
+                code="WRONG_STATE",
+                details={"status": build.state.value},
+            )
+        if found is None:
+            names = ", ".join(row.id for row in kept) or "none"
+            raise Conflict(
+                f"{wanted} names no earlier release of {build.droplet_name}; nothing was changed.",
+                hint=f"Kept releases: {names}.",
+                code="NO_SUCH_RELEASE",
+                details={"releases": [row.id for row in kept]},
+            )
+        return found.id
 
     async def _with_fresh(self, build_id: str, attempt: Callable[[Build], Awaitable[Build]]) -> Build:
         """Decide on the newest view; when the build moved meanwhile, look again and decide anew."""

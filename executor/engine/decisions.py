@@ -147,12 +147,22 @@ class Decisions:
         change = Change({"review": revised}, (event,), saying=saying)
         return await self._lifecycle.fire(BuildModel(build), Trigger.REVIEW, change)
 
-    async def withdraw(self, build: Build, why: str, saying: Saying | None) -> Build:
-        """Begin to take the build's release back; `saying` is the decision that asked for it, if one did."""
+    async def withdraw(
+        self, build: Build, why: str, saying: Saying | None, back_to: str | None = None
+    ) -> Build:
+        """Begin to take the build's release back; `saying` is the decision that asked for it, if one did.
+
+        `back_to` is the release that is to serve again; without it the newest earlier one does.
+        """
         review = {**(build.review or {}), "decision": "rejected", "decided_at": iso(self._live.now())}
         event = NewEvent("rollback_started", why)
         change = changes.withdrawal_begun(
-            build, event, self._live.now(), State.ROLLED_BACK, review=review if saying else build.review
+            build,
+            event,
+            self._live.now(),
+            State.ROLLED_BACK,
+            review=review if saying else build.review,
+            facts={**build.facts, "roll_back_to": back_to},
         )
         change = Change(change.updates, change.events, saying=saying)
         return await self._lifecycle.fire(BuildModel(build), Trigger.WITHDRAW, change)

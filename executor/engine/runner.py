@@ -16,7 +16,7 @@ from executor.domain.build import RUNNABLE, Build, State
 from executor.domain.events import NewEvent
 from executor.domain.gates import gate_after
 from executor.domain.lifecycle import Trigger
-from executor.domain.outcome import Ask, Done, Outcome, Repair
+from executor.domain.outcome import Ask, Done, Kept, Outcome, Repair
 from executor.domain.retry import RetryPolicy
 from executor.domain.step import Step, Withdrawal
 from executor.engine import changes
@@ -140,7 +140,11 @@ class Runner:
     async def _apply(self, model: BuildModel, outcome: Outcome) -> None:
         now = self._live.now()
         build = model.build
-        if build.state is State.WITHDRAWING:
+        if isinstance(outcome, Kept):
+            event = NewEvent("release_kept", outcome.message)
+            change = changes.ended(build, event, now, withdraw_to=None)
+            await self._lifecycle.fire(model, Trigger.KEEP, change)
+        elif build.state is State.WITHDRAWING:
             event = NewEvent("release_withdrawn", getattr(outcome, "message", "The release is withdrawn."))
             facts = {**build.facts, **outcome.facts, "deploying": False}
             await self._lifecycle.fire(

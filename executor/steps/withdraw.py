@@ -9,9 +9,9 @@ from pathlib import Path
 from executor.adapters.git import Git
 from executor.adapters.registry import Registry, RegistryEntry
 from executor.domain.build import Build
-from executor.domain.outcome import Done, Outcome
+from executor.domain.outcome import Done, Kept, Outcome
 from executor.domain.step import StepContext
-from executor.errors import Conflict, ExecutorError, Permanent, Transient
+from executor.errors import Conflict, ExecutorError, Permanent, ReleaseAtFault, Transient
 from executor.sandbox.places import Places
 from executor.steps.deploy import release_of
 from executor.steps.publish import MAIN, Publisher
@@ -40,7 +40,10 @@ class WithdrawRelease:
         build = context.build
         release_id = str(build.facts["deploying"])
         async with self.targets.named(build.target).held(build.droplet_name, build.id):
-            back = await self._serving(context)
+            try:
+                back = await self._serving(context)
+            except _CannotServe as error:
+                return Kept(f"{error.message} Release {release_id} goes on serving.")
             await self._tell_registry(context, back)
             await self._publish(context, back)
             # Marked before it is stopped: what is still live by the book, but dead, would be started again.
@@ -67,8 +70,9 @@ class WithdrawRelease:
 
     async def _put_back(self, context: StepContext, releases: Sequence[ReleaseRow]) -> ReleaseRow | None:
         build = context.build
-        for row in _by_wish(releases, build.facts.get("roll_back_to")):
-            if row.build_id == build.id or row.state == "withdrawn":
+        wanted = build.facts.get("roll_back_to")
+        for row in releases:
+            if row.build_id == build.id or row.state == "withdrawn" or wanted not in {None, row.id}:
                 continue
             try:
                 running = await self._revived(row, build)
@@ -76,6 +80,8 @@ class WithdrawRelease:
                 raise
             except (ExecutorError, OSError) as error:
                 context.log(f"Release {row.id} cannot serve again: {error}", "error")
+                if wanted:
+                    raise _CannotServe(f"Release {row.id} cannot serve again: {error}") from error
                 continue
             live = switched(row, running, context.now())
             await self.droplets.switch(build.droplet_name, live)
@@ -93,8 +99,12 @@ class WithdrawRelease:
     async def _serves_again(self, target: Target, row: ReleaseRow, droplet_name: str) -> Running:
         release = kept_release(row, droplet_name, self.places, self.release_env)
         running = await target.start(release)
-        await target.prove(running, release)
-        await target.switch(running, release)
+        try:
+            await target.prove(running, release)
+            await target.switch(running, release)
+        except ReleaseAtFault:
+            await target.stop(running.handle)
+            raise
         return running
 
     async def _stop(self, context: StepContext, release_id: str, back: ReleaseRow | None) -> None:
@@ -147,9 +157,8 @@ class WithdrawRelease:
         )
 
 
-def _by_wish(releases: Sequence[ReleaseRow], wanted: object) -> list[ReleaseRow]:
-    """Newest first, but before all others the one that a person has named."""
-    return sorted(releases, key=lambda row: row.id != wanted)
+class _CannotServe(Permanent):
+    """The one release that a person named cannot take over."""
 
 
 def switched(row: ReleaseRow, running: Running, now: float) -> ReleaseRow:

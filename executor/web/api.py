@@ -75,8 +75,8 @@ class Commands(Protocol):
         """Queue the build again."""
         ...
 
-    async def rollback(self, build_id: str) -> Build:
-        """Withdraw the build's release."""
+    async def rollback(self, build_id: str, to: str | None = None) -> Build:
+        """Withdraw the build's release; `to` serves again instead."""
         ...
 
 

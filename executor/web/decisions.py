@@ -11,7 +11,7 @@ from executor.web.api import Api
 from executor.web.bodies import invalid, parse, read_json
 from executor.web.lookup import find_build
 from executor.web.replies import Json
-from executor.web.schemas import AnswerBody, ApproveBody, BudgetBody, EmptyBody, RetryBody
+from executor.web.schemas import AnswerBody, ApproveBody, BudgetBody, EmptyBody, RetryBody, RollbackBody
 from executor.web.status import StatusDocuments
 
 
@@ -65,8 +65,8 @@ class Decisions:
     async def rollback(self, request: Request) -> Response:
         """Withdraw the build's release."""
         build_id = await self._build_id(request)
-        parse(EmptyBody, await read_json(request))
-        return self._answer(await self._api.commands.rollback(build_id))
+        body = parse(RollbackBody, await read_json(request))
+        return self._answer(await self._api.commands.rollback(build_id, body.to))
 
     async def _build_id(self, request: Request) -> str:
         """An unknown build is 404 whatever the body says."""

@@ -120,6 +120,14 @@ class EmptyBody(_Body):
     """A request that says everything with its address."""
 
 
+class RollbackBody(_Body):
+    """Which release is to serve again."""
+
+    to: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        default=None, description="An earlier release, or the build that made it; without: the newest one."
+    )
+
+
 class MessageBody(BaseModel):
     """POST /message in the contract's variants A and B, and wrapped in an envelope (ecosystem.md, 1.1)."""
 

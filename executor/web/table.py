@@ -34,6 +34,7 @@ from executor.web.schemas import (
     EmptyBody,
     MessageBody,
     RetryBody,
+    RollbackBody,
     SubmitBody,
 )
 from executor.web.spending import Spending
@@ -157,7 +158,7 @@ def decision_operations(api: Api, documents: StatusDocuments) -> list[Operation]
         decide(f"{BUILD}/answer", said.answer, "Answer the open questions.", AnswerBody, body_required=True),
         decide(f"{BUILD}/budget", said.budget, "Raise the budget.", BudgetBody, body_required=True),
         decide(f"{BUILD}/retry", said.retry, "Go on from a step.", RetryBody, parameters=(step,)),
-        decide(f"{BUILD}/rollback", said.rollback, "Withdraw this build's release.", EmptyBody),
+        decide(f"{BUILD}/rollback", said.rollback, "Withdraw this build's release.", RollbackBody),
         decide(BUILD, said.cancel, "Cancel a build.", EmptyBody, method="DELETE"),
     ]
 

@@ -101,6 +101,7 @@ def test_several_questions_need_their_ids(fakes: Any, served: Any, run: Run) -> 
         (["retry", "@last"], "POST", "/retry", {}),
         (["retry", "@last", "--from", "4"], "POST", "/retry", {"from_step": 4}),
         (["rollback", "@last"], "POST", "/rollback", {}),
+        (["rollback", "@last", "--to", "build-1"], "POST", "/rollback", {"to": "build-1"}),
     ],
 )
 def test_a_decision_is_one_request(

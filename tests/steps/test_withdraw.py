@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shutil
 
+import pytest
+
 from executor.domain.build import State
+from executor.errors import Conflict
 
 
 async def test_a_rollback_puts_the_release_before_back_and_a_second_one_leaves_nothing(house):
@@ -94,3 +97,36 @@ async def test_the_keeper_goes_on_looking_after_a_release_whose_files_it_cannot_
     house.target.running.clear()
     await house.daemon.keeper.look()
     assert list(house.target.running) == [other.facts["release"]]
+
+
+async def test_a_rollback_goes_to_the_release_that_a_person_names(house):
+    first, second, third = await house.made(), await house.made(), await house.made()
+    await house.commands.rollback(third.id, to=first.facts["release"])
+    back = await house.until(third.id, State.ROLLED_BACK)
+    assert list(house.target.running) == [first.facts["release"]]
+    assert back.facts["deployment_url"] == house.target.running[first.facts["release"]]
+    live = await house.store.droplets.live(first.droplet_id)
+    assert live.id == first.facts["release"]
+    with pytest.raises(Conflict, match="serves, not that of build"):
+        await house.commands.rollback(second.id, to=third.id)
+
+
+async def test_a_named_release_that_cannot_serve_leaves_the_one_that_does_in_place(house):
+    first, _, third = await house.made(), await house.made(), await house.made()
+    house.target.unfit.add(first.facts["release"])
+    await house.commands.rollback(third.id, to=first.id)
+    kept = await house.until(third.id, State.COMPLETE)
+    told = [event.message for event in await house.store.builds.events(kept.id)]
+    assert "goes on serving" in told[-1]
+    assert list(house.target.running) == [third.facts["release"]]
+    assert (await house.store.droplets.live(third.droplet_id)).id == third.facts["release"]
+    await house.commands.rollback(third.id)
+    await house.until(third.id, State.ROLLED_BACK)
+
+
+async def test_a_release_that_nobody_knows_is_refused_with_those_that_are_kept(house):
+    first, second = await house.made(), await house.made()
+    with pytest.raises(Conflict) as refused:
+        await house.commands.rollback(second.id, to="build-99")
+    assert refused.value.details["releases"] == [first.facts["release"]]
+    assert (await house.store.builds.get(second.id)).state is State.COMPLETE
