@@ -34,7 +34,7 @@ class Machine(Protocol):
     async def run(
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0, limit: int = 4 << 20
     ) -> Finished:
-        """Run a command to its end; its exit code is the caller's to judge. Words are never read by a shell."""
+        """Run a command to its end; its exit code is the caller's to judge. No shell reads the words."""
         ...
 
     async def write(self, path: str, content: bytes, *, mode: int = 0o600) -> None:
