@@ -53,7 +53,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One container of a service. `problem` is the engine's word on why it does not run, empty if none."""
+    """One container of a service. `problem` is the engine's word on why it does not run, empty if none.
+
+    `at` is when its state changed last, as text that sorts.
+    """
 
     id: str
     node: str
@@ -62,6 +65,7 @@ class Task:
     image: str
     problem: str
     exit_code: int
+    at: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -134,6 +138,7 @@ def _task(found: Mapping[str, Any]) -> Task:
         image=str(container.get("Image", "")),
         problem=str(status.get("Err", "")),
         exit_code=int((status.get("ContainerStatus") or {}).get("ExitCode", 0)),
+        at=str(status.get("Timestamp", "")),
         labels=dict(container.get("Labels") or {}),
     )
 
