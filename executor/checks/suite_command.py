@@ -59,6 +59,8 @@ def suite_command(
         ),
         env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COVERAGE_FILE": "/out/.coverage"},
         limits=limits,
+        heavy=True,
+        results=("/out/sealed", "/out/junit.xml", "/out/coverage.json"),
     )  # fmt: skip
 
 

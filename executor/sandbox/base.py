@@ -32,13 +32,20 @@ class Bind:
 
 @dataclass(frozen=True, slots=True)
 class SandboxCommand:
-    """What to run inside. `env` is the whole environment besides PATH, HOME and LANG."""
+    """What to run inside. `env` is the whole environment besides PATH, HOME and LANG.
+
+    `heavy` is a run that may be done on another machine: the test suite of a droplet, which is minutes of
+    processor time where every other command is seconds. Of what it wrote, only the files `results` (absolute
+    paths inside, in writable directories) are then sure to come back; elsewhere all does.
+    """
 
     argv: tuple[str, ...]
     binds: tuple[Bind, ...]
     cwd: str = "/ws"
     env: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    heavy: bool = False
+    results: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

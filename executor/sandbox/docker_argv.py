@@ -20,7 +20,9 @@ from executor.sandbox.base import Bind, Limits, SandboxCommand
 LABEL = "fpai.sandbox"
 """Names the state directory whose daemon made a container, so that its successor can end what is left."""
 OPEN_FILES = 256
-_PORTS = "net.ipv4.ip_unprivileged_port_start=1024"  # docker lets everyone bind port 80
+"""Of one process."""
+PORTS = "net.ipv4.ip_unprivileged_port_start=1024"
+"""The kernel's own setting; docker would let everyone bind port 80."""
 _TMP_BYTES = 256 << 20
 _SHM_BYTES = 64 << 20
 _GRACE = 10
@@ -50,7 +52,7 @@ def create_argv(container: Container, command: SandboxCommand, *, env_file: str)
     """
     return [
         "create", "--name", container.name, "--label", f"{LABEL}={container.label}", "--pull", "never",
-        *wall_options(), *limit_options(command.limits), "--network", "none", "--sysctl", _PORTS,
+        *wall_options(), *limit_options(command.limits), "--network", "none", "--sysctl", PORTS,
         "--log-driver", "none",
         "--user", f"{container.user}:{container.user}", "--hostname", "sandbox",
         *_mounts(command.binds), "--workdir", command.cwd,
@@ -72,8 +74,15 @@ def wall_options() -> list[str]:
 def limit_options(limits: Limits) -> list[str]:
     """Return the bounds of the whole tree (memory with swap, processes) and of each process."""
     memory = str(limits.memory_bytes)
-    options = ["--memory", memory, "--memory-swap", memory, "--pids-limit", str(limits.pids)]
-    options += ["--ulimit", "core=0", "--ulimit", f"nofile={OPEN_FILES}"]
+    return [
+        "--memory", memory, "--memory-swap", memory, "--pids-limit", str(limits.pids),
+        *process_options(limits),
+    ]  # fmt: skip
+
+
+def process_options(limits: Limits) -> list[str]:
+    """Return the bounds of each process."""
+    options = ["--ulimit", "core=0", "--ulimit", f"nofile={OPEN_FILES}"]
     if limits.file_bytes:
         options += ["--ulimit", f"fsize={limits.file_bytes}"]
     if limits.cpu_seconds:
@@ -103,8 +112,14 @@ def env_lines(given: Mapping[str, str]) -> bytes:
 
 
 def bind_option(source: Path | str, target: str, *, writable: bool) -> str:
-    """Return the value of `--mount`, which is a line of CSV: a comma in a path needs its quotes."""
-    words = ["type=bind", f"source={source}", f"target={target}", *([] if writable else ["readonly"])]
+    """Return the value of `--mount` for a bind."""
+    return csv_line(
+        ["type=bind", f"source={source}", f"target={target}", *([] if writable else ["readonly"])]
+    )
+
+
+def csv_line(words: Sequence[str]) -> str:
+    """Return words as the line of CSV that `--mount` takes: a comma in a path needs its quotes."""
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(words)
     return line.getvalue()

@@ -141,4 +141,4 @@ def engine_error(words: str) -> ExecutorError:
         return Transient(f"docker does not answer: {said}", hint="Start the docker engine.")
     if "no space left" in lower:
         return Transient("The disk is full, so no container can be made.", hint="Free some space.")
-    return Permanent(f"docker refused to make a container: {said}", hint="See the engine's log for more.")
+    return Permanent(f"docker refused: {said}", hint="See the engine's log for more.")

@@ -53,16 +53,16 @@ class Workspace:
             raise too_large(name, len(data), limit)
         return data
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, limit: int = LARGEST_FILE) -> None:
         """Put `data` in the place of a file, whole or not at all; parents are made, a program stays one.
 
-        Raises Invalid for more than 1 MiB, and where a directory, a link or a special file stands.
+        Raises Invalid for more than `limit` bytes, and where a directory, a link or a special file stands.
         """
         parts = parts_of(name)
         if not parts:
             raise refused(name, "is the workspace itself", "Name a file in it.")
-        if len(data) > LARGEST_FILE:
-            raise too_large(name, len(data), LARGEST_FILE)
+        if len(data) > limit:
+            raise too_large(name, len(data), limit)
         with named_errors(name), self._parent(parts[:-1]) as parent:
             mode = _replaceable(parent, parts[-1], name)
             self._put(parent, parts[-1], data, mode)
