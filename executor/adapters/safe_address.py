@@ -27,8 +27,8 @@ _FORBIDDEN_IN_PATH = frozenset('\\"<>^`{|}#')
 _PORTS = {"http": 80, "https": 443}
 # Above 1023 everything may speak HTTP but these: to post to them is to type into another protocol.
 _OTHER_PROTOCOLS = frozenset([
-    1719, 1720, 1723, 2049, 2375, 2376, 2377, 2379, 2380, 3306, 3659, 4045, 4190, 5060, 5061, 5432, 6000, 6379,
-    6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 9100, 9200, 9300, 10080, 11211, 27017,
+    1719, 1720, 1723, 2049, 2375, 2376, 2377, 2379, 2380, 3306, 3659, 4045, 4190, 5060, 5061, 5432, 6000,
+    6379, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 9100, 9200, 9300, 10080, 11211, 27017,
 ])  # fmt: skip
 # No list of the operator's opens these: link-local and cloud metadata hand out credentials to whoever asks.
 _NEVER = tuple(
