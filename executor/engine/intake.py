@@ -83,7 +83,9 @@ class Intake:
             lambda view: self._decide(request, view, now),
             self._submitted,
             key=request.idempotency_key,
+            key_seconds=request.key_seconds,
             digest=request.body_digest,
+            order=request.order,
             now=now,
         )
         kept = json.loads(submitted.reply)

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from executor.domain.build import Build
+from executor.store.orders import Order
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitRequest:
-    """One intent as it came in, already checked field by field at the edge."""
+    """One intent as it came in, already checked field by field at the edge.
+
+    `key_seconds` is how long the idempotency key holds, None for good; `order` says whom to tell when the
+    build has ended.
+    """
 
     intent: str
     droplet_id: int | None = None
@@ -20,8 +25,10 @@ class SubmitRequest:
     budget_usd: float | None = None
     target: str | None = None
     idempotency_key: str = ""
+    key_seconds: float | None = None
     body_digest: str = ""
     request_id: str = ""
+    order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from executor.store.database import Database
 from executor.store.droplets import Droplets
 from executor.store.effects import Effects
 from executor.store.log_lines import LogLines
+from executor.store.orders import Orders
+from executor.store.outbox import Outbox
 from executor.store.repository import Builds
 from executor.store.submissions import Submissions
 from executor.store.turns import Turns
@@ -32,6 +34,8 @@ class Store:
     droplets: Droplets
     submissions: Submissions
     turns: Turns
+    outbox: Outbox
+    orders: Orders
 
     @classmethod
     async def open(cls, state_dir: Path, redact: Callable[[str], str] = str) -> Store:
@@ -45,6 +49,8 @@ class Store:
             Droplets(database),
             Submissions(database),
             Turns(database),
+            Outbox(database),
+            Orders(database),
         )
 
     async def close(self) -> None:

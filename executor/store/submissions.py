@@ -10,6 +10,7 @@ from executor.domain.build import Build
 from executor.domain.events import Event
 from executor.errors import Conflict
 from executor.store import builds as rows
+from executor.store import orders
 from executor.store.database import Database
 
 
@@ -70,16 +71,23 @@ class Submissions:
         after: Callable[[Submitted], None],
         *,
         key: str = "",
+        key_seconds: float | None = None,
         digest: str = "",
+        order: orders.Order | None = None,
         now: float,
     ) -> Submitted:
         """Decide and write in one commit; `after` is called when it is on disk, whoever still waits.
 
+        A key is good for `key_seconds` from its first use, or for good; `order` is who is told of the end.
         Raises Conflict IDEMPOTENCY_KEY_REUSED when `key` came with another body, and what `decide` raises.
         """
 
         def write(c: sqlite3.Connection) -> Submitted:
             if key:
+                if key_seconds is not None:
+                    c.execute(
+                        "DELETE FROM idempotency_keys WHERE key = ? AND at <= ?", (key, now - key_seconds)
+                    )
                 row = c.execute(
                     "SELECT digest, build_id, reply FROM idempotency_keys WHERE key = ?", (key,)
                 ).fetchone()
@@ -91,6 +99,8 @@ class Submissions:
                 "INSERT INTO droplets (id, name, updated_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 (build.droplet_id, build.droplet_name, build.created_at),
             )
+            if order is not None:
+                orders.write(c, build.id, order)
             if key:
                 c.execute(
                     "INSERT INTO idempotency_keys VALUES (?, ?, ?, ?, ?)", (key, digest, build.id, reply, now)

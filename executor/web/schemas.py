@@ -138,7 +138,12 @@ class MessageBody(BaseModel):
     ]
     payload: dict[str, Any] = Field(default_factory=dict)
     from_service: Name | None = None
-    reply_to: Name | None = None
+    reply_to: (
+        Annotated[str, Field(strict=True, min_length=1, max_length=2048), AfterValidator(_plain)] | None
+    ) = Field(
+        default=None, description="Where the end of an ordered build is told: an address or a service's name."
+    )
+    message_id: Name | None = None
     udc_version: Name | None = None
     trace_id: Name | None = None
     source: Name | Annotated[int, Field(strict=True)] | None = None

@@ -253,7 +253,7 @@ def contract_operations(contract: Contract, messages: Messages) -> list[Operatio
                 body=MessageBody,
                 body_required=True,
                 reply=_OBJECT,
-                errors=(400, 413, 415),
+                errors=(400, 409, 413, 415, 429, 503),
             )
         )
     return operations
