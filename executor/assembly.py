@@ -66,7 +66,8 @@ from executor.steps.spec import SpecStep, preview
 from executor.steps.verify import Verifies, VerifyStep
 from executor.steps.withdraw import WithdrawRelease
 from executor.store.store import Store
-from executor.targets.choice import OneTarget, TargetChoice, target_words
+from executor.targets.choice import TargetChoice, target_words
+from executor.targets.factory import targets_of
 from executor.targets.keeper import ReleaseKeeper
 from executor.targets.launcher import Launcher
 from executor.targets.process import ProcessTarget
@@ -129,6 +130,7 @@ async def assembled(
         world = await (outside(session) if outside else real_world(configuration, session))
         if world.with_model is not None:
             stack.push_async_callback(world.with_model.service.aclose)
+        stack.push_async_callback(world.targets.aclose)
         await sweep_leftovers(world.places)
         store = await Store.open(configuration.state_dir, redact)
         stack.push_async_callback(store.close)
@@ -157,15 +159,16 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
     venvs = VenvCache(places, find_uv())
     launcher = choose_launcher(places, await asyncio.to_thread(Cgroups.discover))
     _require_token(launcher, settings.server.token)
-    target = ProcessTarget(
+    process = ProcessTarget(
         places,
         venvs,
         launcher,
-        host=settings.deploy.host,
+        host="127.0.0.1" if settings.deploy.host in settings.deploy.hosts else settings.deploy.host,
         port_range=settings.deploy.port_range,
         probes=settings.deploy.probes,
         deadline=settings.deploy.timeout,
     )
+    targets = targets_of(settings, configuration.state_dir, places, lambda: process)
     registry: Registry | None = None
     if settings.registry.url:
         token = configuration.secrets.get("REGISTRY_TOKEN") or None
@@ -189,7 +192,7 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
     spec_verifier = SpecVerifier(session, settings.spec.verifier_url) if settings.spec.verifier_url else None
     publisher = _publisher(configuration, session)
     return Outside(
-        places, sandbox, verifier, OneTarget(target), registry, with_model, spec_verifier, publisher
+        places, sandbox, verifier, targets, registry, with_model, spec_verifier, publisher
     )
 
 

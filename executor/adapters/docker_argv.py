@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """A container. `env_file` is a file of that machine.
+    """A container. `env_file` is a file of that machine; `image` is one that it has: a run never pulls.
 
-    `volumes` are `NAME:/path`, `mounts` are `/dir:/path:ro`, `publish` are `[ADDRESS:]PORT:INSIDE`. `image` is an id or a tag that the machine has: nothing is ever pulled by a run.
+    `volumes` are `NAME:/path`, `mounts` are `/dir:/path:ro`, `publish` are `[ADDRESS:]PORT:INSIDE`.
     """
 
     name: str

@@ -217,6 +217,15 @@ def registry(host: Host) -> Check:
     return Check("registry", "ok", f"{url} answers")
 
 
+def deploy(host: Host) -> Check:
+    """The machines that releases are deployed to."""
+    if host.configuration is None:
+        return Check("deploy", "warn", "not looked at: the configuration cannot be read")
+    from executor.cli.doctor_deploy import examine_deploy  # noqa: PLC0415 - reaches over the network
+
+    return examine_deploy(host.configuration)
+
+
 def notifications(host: Host) -> Check:
     """Which channels can be told."""
     tables = getattr(host.configuration.settings, "notify", None) if host.configuration else None
@@ -249,6 +258,7 @@ CHECKS: tuple[Callable[[Host], Check], ...] = (
     port,
     daemon,
     secrets,
+    deploy,
     registry,
     notifications,
 )

@@ -19,6 +19,10 @@ class TargetChoice(Protocol):
         """The target of that word. Raises Permanent for one that is not configured."""
         ...
 
+    async def aclose(self) -> None:
+        """Let go of every connection."""
+        ...
+
 
 def target_words(deploy: Deploy) -> tuple[str, ...]:
     """Every word that a build's `target` may be with this configuration, the default one first."""
@@ -65,3 +69,7 @@ class OneTarget:
     def named(self, word: str) -> Target:
         """Return it."""
         return self._target
+
+    async def aclose(self) -> None:
+        """Let go of its connections."""
+        await self._target.aclose()
