@@ -36,11 +36,14 @@ class Rolling:
 
 @dataclass(frozen=True, slots=True)
 class HealthPace:
-    """When the image's own HEALTHCHECK is asked, in whole seconds; the first time after `interval`."""
+    """When the image's own HEALTHCHECK is asked, in whole seconds; the first time after `interval`.
+
+    Seldom enough, and with patience enough, that a busy machine's tasks are not ended for being slow.
+    """
 
     interval: int = 3
-    timeout: int = 5
-    retries: int = 3
+    timeout: int = 10
+    retries: int = 5
     start_period: int = 10
 
 

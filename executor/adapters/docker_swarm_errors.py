@@ -8,7 +8,7 @@ from executor.adapters.docker_errors import docker_error
 from executor.adapters.programs import Finished
 from executor.errors import Conflict, ExecutorError, NotFound, Permanent, Transient
 
-_MISSING = re.compile(r"no such (service|task|config|node)|(service|config|node) \S+ not found")
+_MISSING = re.compile(r"no such (service|task|config|node)|(service|task|config|node) \S+ not found")
 _TAKEN = re.compile(r"name conflicts with an existing object|\S+ already exists")
 _NO_MANAGER = re.compile(r"not a swarm manager|swarm is not initialized|not part of a swarm")
 _PASSING = re.compile(

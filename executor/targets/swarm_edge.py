@@ -16,7 +16,8 @@ from executor.adapters.docker_swarm import Swarm
 from executor.adapters.docker_swarm_argv import Rolling, ServiceSpec
 from executor.adapters.docker_swarm_state import Service, Task
 from executor.errors import Conflict, ExecutorError, Permanent, Transient
-from executor.targets.edge_config import INSIDE_PORT, config_for_service
+from executor.targets.edge_config import INSIDE_PORT
+from executor.targets.swarm_edge_config import config_for_service
 from executor.targets.swarm_names import (
     DROPLET,
     OWNER,

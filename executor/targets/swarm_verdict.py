@@ -10,6 +10,7 @@ from typing import Literal
 from executor.adapters.docker_swarm_state import Service, Task
 from executor.targets.swarm_names import RELEASE
 
+_KILLED = 137
 _SETTLED = frozenset({"completed", "rollback_completed"})
 GIVEN_UP = frozenset({"paused", "rollback_paused"})
 """States of an update that the engine has left half done."""
@@ -64,12 +65,12 @@ def judged(
 
 def ending(task: Task) -> str:
     """Why a task ended, in words."""
-    if task.problem and not re.search(r"non-zero exit", task.problem):
-        return task.problem
-    if task.exit_code == 137:
-        return "it was killed, as happens when it needs more memory than it may use"
-    if task.state == "complete":
+    if "unhealthy" in task.problem or (task.state == "complete" and not task.problem):
         return "its health check did not pass, and it was ended"
+    if task.exit_code == _KILLED:
+        return "it was killed, as happens when it needs more memory than it may use"
+    if task.problem and "non-zero exit" not in task.problem:
+        return task.problem
     return f"it ended with exit code {task.exit_code}"
 
 
