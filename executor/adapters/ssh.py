@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from executor.adapters import ssh_files
 from executor.adapters.programs import Finished
-from executor.adapters.ssh_access import SshAccess, command_line
+from executor.adapters.ssh_access import SshAccess
 from executor.errors import Permanent, Transient
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class SshMachine:
         Nothing of this process's environment goes along. A program that is not there ends with code 127.
         Raises Transient when it took too long.
         """
-        return await self._link().run(command_line(argv), stdin, timeout, limit)
+        return await self._link().run(argv, stdin, timeout, limit)
 
     async def write(self, path: str, content: bytes, *, mode: int = 0o600) -> None:
         """Put a small file in place whole, or not at all when the connection is cut."""
@@ -90,8 +90,8 @@ class SshMachine:
             raise Permanent(f"{source} cannot be read: {error.strerror}.") from error
         with file:
             words = [path, posixpath.dirname(path), str(size), sha256]
-            line = command_line(["sh", "-c", ssh_files.SEND, "fpai", *words])
-            return await self._link().send(line, file, size, path, told)
+            argv = ["sh", "-c", ssh_files.SEND, "fpai", *words]
+            return await self._link().send(argv, file, size, path, told)
 
     @asynccontextmanager
     async def reach(self, host: str, port: int) -> AsyncIterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from executor.errors import Permanent
 
+MARK = "FPAI_RUN"
 _USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 
@@ -59,17 +60,18 @@ class SshAccess:
         return shlex.join(["ssh-keygen", "-R", self.entry, "-f", str(self.pinned)])
 
 
-def command_line(argv: Sequence[str]) -> str:
+def command_line(argv: Sequence[str], mark: str) -> str:
     """The words as one line that the login shell of a machine takes apart into the same words again.
 
-    The only place where a command for another machine is quoted. Raises Permanent for words that no
-    command line can carry.
+    The only place where a command for another machine is quoted. `env` makes the first word a program (never
+    a builtin or an alias) and puts `mark` into its environment and that of all it starts: by that it is found
+    again. Raises Permanent for words that no command line can carry.
     """
-    line = shlex.join(argv)
+    line = f"exec env {MARK}={mark} {shlex.join(argv)}"
     try:
         line.encode()
     except UnicodeEncodeError:
-        line = ""
-    if not line or "\0" in line:
-        raise Permanent("A command for another machine is empty, or holds a NUL or a broken character.")
+        line = "\0"
+    if not argv or argv[0].startswith("-") or "=" in argv[0] or "\0" in line:
+        raise Permanent("A command for another machine has no program, or holds a NUL or a broken character.")
     return line

@@ -40,6 +40,14 @@ def lost(access: SshAccess) -> Transient:
     )
 
 
+def stopped(program: str, access: SshAccess, timeout: float) -> Transient:
+    """A command took too long."""
+    return Transient(
+        f"{program} on {access.name} did not finish within {timeout:g} s; it was stopped.",
+        hint="The step is tried again by itself.",
+    )
+
+
 def translated(error: Exception, access: SshAccess) -> Permanent | Transient:
     """Our error for one of asyncssh or of the operating system."""
     told = getattr(error, "strerror", None) or getattr(error, "reason", None) or str(error)

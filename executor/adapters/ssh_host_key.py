@@ -47,7 +47,7 @@ class Witness(asyncssh.SSHClient):
         """The keys that are pinned for the machine, by its name or by its address."""
         port = self._access.port if self._access.port != 22 else None
         found = self._known.match(self._access.address, peer or self._peer, port)
-        return list(found[0])
+        return list(dict.fromkeys(found[0]))  # it matches by name and by address
 
     def refusal(self, revoked: bool) -> Permanent:
         """What to tell a person about the key that was refused."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import BinaryIO
 
@@ -12,13 +12,12 @@ import asyncssh
 from executor.adapters.programs import Finished
 from executor.adapters.ssh_access import SshAccess
 from executor.adapters.ssh_connect import connect
-from executor.adapters.ssh_errors import lost, translated
+from executor.adapters.ssh_errors import lost, stopped, translated
 from executor.adapters.ssh_send import stream
-from executor.adapters.ssh_session import session, stopped, talk
+from executor.adapters.ssh_session import Sessions
+from executor.adapters.ssh_talk import talk
 from executor.errors import ExecutorError, Permanent
 
-# OpenSSH allows 10 sessions on a connection (sshd_config(5), MaxSessions); an ended one lingers a moment.
-_SESSIONS = 8
 _GRACE = 2.0
 
 
@@ -28,7 +27,7 @@ class SshLink:
     def __init__(self, access: SshAccess) -> None:
         self._access = access
         self._lock = asyncio.Lock()
-        self._slots = asyncio.Semaphore(_SESSIONS)
+        self._sessions = Sessions(access, self.connection)
         self._connection: asyncssh.SSHClientConnection | None = None
         self._attempts = 0
         self._failed: ExecutorError | None = None
@@ -51,24 +50,21 @@ class SshLink:
                 self._attempts += 1
             return self._connection
 
-    async def run(self, line: str, stdin: bytes, timeout: float, limit: int) -> Finished:
-        """Run a command line to its end. Raises Transient when that takes longer than `timeout` seconds."""
-        async with self._slots:
-            connection = await self.connection()
+    async def run(self, argv: Sequence[str], stdin: bytes, timeout: float, limit: int) -> Finished:
+        """Run a command to its end. Raises Transient when it runs for longer than `timeout` seconds."""
+        async with self._sessions.start(argv) as process:
             try:
-                async with asyncio.timeout(timeout), session(connection, line, self._access) as process:
+                async with asyncio.timeout(timeout):
                     return await talk(process, stdin, limit, self._access)
             except TimeoutError as error:
-                raise stopped(line, self._access, timeout) from error
+                raise stopped(argv[0], self._access, timeout) from error
 
     async def send(
-        self, line: str, file: BinaryIO, size: int, path: str, told: Callable[[int], None] | None
+        self, argv: Sequence[str], file: BinaryIO, size: int, path: str, told: Callable[[int], None] | None
     ) -> int:
         """Run the SEND script and feed it; return how many bytes travelled."""
-        async with self._slots:
-            connection = await self.connection()
-            async with session(connection, line, self._access) as process:
-                return await stream(process, file, size=size, path=path, access=self._access, told=told)
+        async with self._sessions.start(argv) as process:
+            return await stream(process, file, size=size, path=path, access=self._access, told=told)
 
     @asynccontextmanager
     async def forward(self, host: str, port: int) -> AsyncIterator[int]:
@@ -83,7 +79,6 @@ class SshLink:
             yield listener.get_port()
         finally:
             listener.close()
-            await listener.wait_closed()
 
     async def _allowed(self, connection: asyncssh.SSHClientConnection, host: str, port: int) -> None:
         """Try the way once: that nothing listens there (yet) is the caller's to see, a refused way is not."""

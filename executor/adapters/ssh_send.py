@@ -9,7 +9,7 @@ from typing import BinaryIO
 from executor.adapters.programs import CHUNK, Finished
 from executor.adapters.ssh_access import SshAccess
 from executor.adapters.ssh_files import HAVE, WHOLE, judge
-from executor.adapters.ssh_session import Process, code_of, put
+from executor.adapters.ssh_talk import Process, code_of, put
 from executor.errors import Transient
 
 _BLOCK = 4 * CHUNK

@@ -1,113 +1,102 @@
-"""One command on a machine: started, fed, read with bounds, and never left behind."""
+"""Commands over a connection: started within its bounds, and never left behind there."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import asyncssh
 
-from executor.adapters.programs import CHUNK, Finished
-from executor.adapters.ssh_access import SshAccess
+from executor.adapters.ssh_access import MARK, SshAccess, command_line
 from executor.adapters.ssh_errors import lost, translated
-from executor.errors import Transient
+from executor.adapters.ssh_talk import Process
 
-Process = asyncssh.SSHClientProcess[bytes]
 _GRACE = 2.0
+_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+# OpenSSH passes a signal on only for users other than root, and only to the group that it started: so what
+# is to end is found by the mark in its environment, and with it whatever it has started.
+_KILL = f"""
+for again in 1 2 3; do
+    found=$(grep -lsF "{MARK}=$1" /proc/[0-9]*/environ)
+    [ -n "$found" ] || exit 0
+    for at in $found; do
+        at=${{at#/proc/}}
+        kill -9 "${{at%%/*}}"
+    done
+done
+"""
 
 
-@asynccontextmanager
-async def session(
-    connection: asyncssh.SSHClientConnection, line: str, access: SshAccess
-) -> AsyncIterator[Process]:
-    """The running command; when the context ends it is killed if it still runs, and its channel is closed.
+class Sessions:
+    """The commands that run on one machine at the same time."""
 
-    Raises Transient when the connection is lost, Permanent when the machine starts no commands.
-    """
-    try:
-        process = await _start(connection, line)
+    def __init__(
+        self, access: SshAccess, connect: Callable[[], Awaitable[asyncssh.SSHClientConnection]]
+    ) -> None:
+        self._access = access
+        self._connect = connect
+        # OpenSSH allows 10 sessions on a connection (sshd_config(5), MaxSessions): these, a killer, a spare.
+        self._slots = asyncio.Semaphore(8)
+        self._killer = asyncio.Lock()
+
+    @asynccontextmanager
+    async def start(self, argv: Sequence[str]) -> AsyncIterator[Process]:
+        """The running command; when the context ends it is killed if it still runs, and its channel closed.
+
+        Raises Transient when the connection is lost, Permanent when the words cannot be sent.
+        """
+        mark = secrets.token_hex(8)
+        line = command_line(argv, mark)
+        async with self._slots:
+            connection = await self._connect()
+            try:
+                process = await self._open(connection, line, mark)
+                try:
+                    yield process
+                finally:
+                    await self._end(connection, process, mark)
+            except (asyncssh.Error, ConnectionError) as error:
+                if connection.is_closed():
+                    raise lost(self._access) from error
+                raise translated(error, self._access) from error
+
+    async def _open(self, connection: asyncssh.SSHClientConnection, line: str, mark: str) -> Process:
+        opening = asyncio.ensure_future(_started(connection, line))
         try:
-            yield process
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # asyncssh forgets a channel whose opening is cancelled; it would stay open on both sides.
+            await asyncio.wait({opening}, timeout=_GRACE)
+            if opening.done() and not opening.cancelled() and not opening.exception():
+                await self._end(connection, opening.result(), mark)
+            opening.cancel()
+            raise
+
+    async def _end(self, connection: asyncssh.SSHClientConnection, process: Process, mark: str) -> None:
+        try:
+            if process.returncode is None and not connection.is_closed():
+                with suppress(asyncssh.Error, OSError):  # a TimeoutError is one
+                    await asyncio.wait_for(self._kill(connection, mark), _GRACE)
         finally:
-            await _end(process)
-    except (asyncssh.Error, ConnectionError) as error:
-        raise lost(access) if connection.is_closed() else translated(error, access) from error
+            process.close()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait_closed(), _GRACE)
+
+    async def _kill(self, connection: asyncssh.SSHClientConnection, mark: str) -> None:
+        async with self._killer:
+            killer = await _started(connection, command_line(["sh", "-c", _KILL, "fpai", mark], "killer"))
+            try:
+                await killer.wait_closed()
+            finally:
+                killer.close()
 
 
-async def talk(process: Process, stdin: bytes, limit: int, access: SshAccess) -> Finished:
-    """Feed it and read it to its end. Raises Transient when the connection is lost meanwhile."""
-    tasks = [
-        asyncio.create_task(_read(process.stdout, limit)),
-        asyncio.create_task(_read(process.stderr, CHUNK)),
-    ]
-    feed = asyncio.create_task(_feed(process, stdin))
-    try:
-        (stdout, dropped), (stderr, _) = await asyncio.gather(*tasks)
-        return Finished(await code_of(process, access), stdout, stderr, dropped)
-    finally:
-        for task in (*tasks, feed):
-            task.cancel()
-        await asyncio.gather(*tasks, feed, return_exceptions=True)
-
-
-async def code_of(process: Process, access: SshAccess) -> int:
-    """Its exit code, or -N when signal N ended it. Raises Transient when the connection was lost first."""
-    await process.wait_closed()
-    if process.returncode is None:
-        raise lost(access)
-    return process.returncode
-
-
-async def put(process: Process, data: bytes) -> None:
-    """Write to it and wait until there is room for more; a program that reads no more is no error here."""
-    with suppress(BrokenPipeError):
-        process.stdin.write(data)
-        await process.stdin.drain()
-
-
-def stopped(line: str, access: SshAccess, timeout: float) -> Transient:
-    """The command took too long."""
-    return Transient(
-        f"{line.split(' ', 1)[0]} on {access.name} did not finish within {timeout:g} s; it was stopped.",
-        hint="The step is tried again by itself.",
-    )
-
-
-async def _start(connection: asyncssh.SSHClientConnection, line: str) -> Process:
-    starting = asyncio.ensure_future(connection.create_process(line, encoding=None, stdin=asyncssh.PIPE))
-    try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        # asyncssh forgets a channel whose opening is cancelled; it would stay open on both sides.
-        await asyncio.wait({starting}, timeout=_GRACE)
-        if starting.done() and not starting.cancelled() and not starting.exception():
-            await _end(starting.result())
-        starting.cancel()
-        raise
-
-
-async def _end(process: Process) -> None:
-    if process.returncode is None:
-        with suppress(OSError):
-            process.kill()
-    process.close()
-    with suppress(TimeoutError):
-        await asyncio.wait_for(process.wait_closed(), _GRACE)
-
-
-async def _feed(process: Process, data: bytes) -> None:
-    with suppress(asyncssh.Error, OSError):
-        for start in range(0, len(data), CHUNK):
-            await put(process, data[start : start + CHUNK])
-        process.stdin.write_eof()
-
-
-async def _read(reader: asyncssh.SSHReader[bytes], limit: int) -> tuple[bytes, int]:
-    """The first `limit` bytes, and how many came after them: the pipe is always drained."""
-    kept, dropped = bytearray(), 0
-    while chunk := await reader.read(CHUNK):
-        room = limit - len(kept)
-        kept += chunk[:room]
-        dropped += max(len(chunk) - room, 0)
-    return bytes(kept), dropped
+async def _started(connection: asyncssh.SSHClientConnection, line: str) -> Process:
+    """Start it. sshd counts an ended session a moment longer than we do, and refuses one too many."""
+    for pause in _PAUSES:
+        with suppress(asyncssh.ChannelOpenError):
+            return await connection.create_process(line, encoding=None, stdin=asyncssh.PIPE)
+        await asyncio.sleep(pause)
+    return await connection.create_process(line, encoding=None, stdin=asyncssh.PIPE)
