@@ -99,4 +99,6 @@ async def _started(connection: asyncssh.SSHClientConnection, line: str) -> Proce
         with suppress(asyncssh.ChannelOpenError):
             return await connection.create_process(line, encoding=None, stdin=asyncssh.PIPE)
         await asyncio.sleep(pause)
+        if connection.is_closed():
+            break
     return await connection.create_process(line, encoding=None, stdin=asyncssh.PIPE)
