@@ -10,14 +10,15 @@ from typing import Any
 
 from executor.store.database import Database
 
-_OPEN = "sent_at IS NULL AND gave_up_at IS NULL"
-_DUE = f"""
-SELECT id, kind, build_id, address, body, created_at, attempts FROM outbox AS o
-WHERE {_OPEN} AND next_at <= ? AND kind IN (%s) AND NOT EXISTS (
+_WAITS = """
+FROM outbox AS o WHERE sent_at IS NULL AND gave_up_at IS NULL AND kind IN (%s) AND NOT EXISTS (
     SELECT 1 FROM outbox AS e WHERE e.build_id = o.build_id AND e.kind = o.kind AND e.address = o.address
     AND e.number < o.number AND e.sent_at IS NULL AND e.gave_up_at IS NULL)
-ORDER BY number LIMIT ?
-"""  # noqa: S608
+"""
+_DUE = (
+    f"SELECT id, kind, build_id, address, body, created_at, attempts {_WAITS}"
+    " AND next_at <= ? ORDER BY number LIMIT ?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,13 @@ class Outbox:
     async def due(self, now: float, kinds: Sequence[str], limit: int = 50) -> list[Outgoing]:
         """Messages whose time has come, oldest first; a later one of a build waits for the earlier ones."""
         marks = ", ".join("?" * len(kinds))
-        found = await self._database.fetch(_DUE % marks, (now, *kinds, limit))
+        found = await self._database.fetch(_DUE % marks, (*kinds, now, limit))
         return [Outgoing(**{**dict(row), "body": json.loads(row["body"])}) for row in found]
 
     async def next_at(self, kinds: Sequence[str]) -> float | None:
-        """When the next message comes due; None when nothing waits."""
+        """When the next message that may go comes due; None when nothing waits."""
         marks = ", ".join("?" * len(kinds))
-        found = await self._database.fetch(
-            f"SELECT min(next_at) AS at FROM outbox WHERE {_OPEN} AND kind IN ({marks})",  # noqa: S608
-            kinds,
-        )
+        found = await self._database.fetch(f"SELECT min(next_at) AS at {_WAITS % marks}", kinds)
         return None if found[0]["at"] is None else float(found[0]["at"])
 
     async def begin(self, message_id: str, again_at: float) -> int:
