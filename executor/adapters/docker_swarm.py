@@ -11,7 +11,6 @@ from executor.adapters.docker_swarm_state import (
     Node,
     Service,
     Task,
-    listed,
     nodes_in,
     services_in,
     tasks_in,
@@ -93,9 +92,14 @@ class Swarm:
     async def create(self, spec: ServiceSpec, env_file: str | None = None) -> None:
         """Make a service, its variables' values read from that file of the manager; returns at once.
 
-        Raises Conflict (NAME_TAKEN) if there is one of that name.
+        Raises Conflict (NAME_TAKEN) if there is one of that name, Transient if its network is just going.
         """
-        await self._change(create_argv(spec), env_file)
+        try:
+            await self._change(create_argv(spec), env_file)
+        except NotFound as error:
+            raise Transient(
+                f"The swarm cannot make {spec.name} yet: {error.message}", hint="The step is tried again."
+            ) from error
 
     async def update(self, spec: ServiceSpec, now: Service, env_file: str | None = None) -> None:
         """Bring a service to `spec`, task by task; returns at once. `now` is what it is at present."""
@@ -125,22 +129,32 @@ class Swarm:
 
     async def network(self, name: str, labels: Mapping[str, str]) -> None:
         """Make an overlay network that only services join, unless it is there."""
-        found = await self._manager.run(
-            ["docker", "network", "inspect", "--format", "[{{json .Scope}}]", name]
-        )
-        if found.code == 0:
-            if listed(found.stdout.decode()) != ["swarm"]:
-                raise Conflict(
-                    f"There is a network {name} on {self._manager.name} that is not the swarm's.",
-                    hint=f"Remove it: docker network rm {name}.",
-                )
+        scope = await self._scope(name)
+        if scope not in ("", "swarm"):
+            raise Conflict(
+                f"There is a network {name} on {self._manager.name} that is not the swarm's.",
+                hint=f"Remove it: docker network rm {name}.",
+            )
+        if scope:
             return
         given = [word for item in sorted(labels.items()) for word in ("--label", "=".join(item))]
         await self._unless_there(["docker", "network", "create", "--driver", "overlay", *given, name])
 
-    async def remove_network(self, name: str) -> None:
-        """Take a network away; one that is gone is no error. Raises Transient while tasks still use it."""
-        await self._unless_gone(["docker", "network", "rm", name])
+    async def remove_network(self, name: str) -> bool:
+        """Take a network away; True once it is gone, False while tasks that end are still on it."""
+        try:
+            await self._unless_gone(["docker", "network", "rm", name])
+        except Transient as error:
+            if error.code != "IN_USE":
+                raise
+        return not await self._scope(name)
+
+    async def _scope(self, network: str) -> str:
+        argv = ["docker", "network", "inspect", "--format", "{{.Scope}}", network]
+        try:
+            return await self._asked(argv)
+        except NotFound:
+            return ""
 
     async def label_node(self, node: str, added: Mapping[str, str], gone: Sequence[str] = ()) -> None:
         """Write labels on a machine of the swarm and take others away; `gone` are keys that it has."""

@@ -13,20 +13,23 @@ _TAKEN = re.compile(r"name conflicts with an existing object|\S+ already exists"
 _NO_MANAGER = re.compile(r"not a swarm manager|swarm is not initialized|not part of a swarm")
 _PASSING = re.compile(
     r"update out of sequence|does not have a leader|code = (unavailable|deadlineexceeded|canceled)"
-    r"|has active endpoints|is in use by"
 )
+_IN_USE = re.compile(r"has active endpoints|is in use by")
 
 
 def swarm_error(done: Finished, machine: str) -> ExecutorError:
     """Turn a docker command that failed on the manager into an error in words."""
     said = done.error_text
     lower = said.lower()
+    told = f"The swarm of {machine} says: {said}"
     if _MISSING.search(lower):
-        return NotFound(f"The swarm of {machine} says: {said}")
+        return NotFound(told)
     if _TAKEN.search(lower):
-        return Conflict(f"The swarm of {machine} says: {said}", code="NAME_TAKEN")
+        return Conflict(told, code="NAME_TAKEN")
     if _NO_MANAGER.search(lower):
         return no_manager(machine, said)
+    if _IN_USE.search(lower):
+        return Transient(told, code="IN_USE")
     if _PASSING.search(lower):
         return Transient(f"The swarm of {machine} is not ready: {said}", hint="The step is tried again.")
     return docker_error(done, machine, "Speaking with the swarm")

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from executor.adapters.docker_swarm import Swarm
 from executor.adapters.docker_swarm_argv import Rolling, ServiceSpec
@@ -145,10 +145,8 @@ class SwarmEdge:
         for name in await swarm.configs({OWNER: self._owner, DROPLET: droplet}):
             if name == keep:
                 continue
-            try:
+            with suppress(Permanent, Transient):  # one that a rollback of the edge would need is refused
                 await swarm.remove_config(name)
-            except (Permanent, Transient):  # still of the spec that a rollback of the edge would bring back
-                continue
 
     def _spec(self, droplet: str, image: str, config: str, port: int) -> ServiceSpec:
         return ServiceSpec(

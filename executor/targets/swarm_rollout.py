@@ -64,13 +64,10 @@ class Rollout:
         """Remove a network once the tasks that were on it have ended; one that stays in use is left."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        while True:
-            try:
-                return await swarm.remove_network(network)
-            except Transient as error:
-                if loop.time() - began > self.deadline:
-                    log.warning("network_left", network=network, reason=error.message)
-                    return None
+        while not await swarm.remove_network(network):
+            if loop.time() - began > self.deadline:
+                log.warning("network_left", network=network)
+                return
             await asyncio.sleep(self.pause)
 
     async def _decided(self, swarm: Swarm, service: str, release_id: str) -> Verdict:
