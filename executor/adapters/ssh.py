@@ -71,7 +71,7 @@ class SshMachine:
         Nothing of this process's environment goes along. A program that is not there ends with code 127.
         Raises Transient when it took too long.
         """
-        return await self._link().run(argv, stdin, timeout, limit)
+        return await (await self._link()).run(argv, stdin, timeout, limit)
 
     async def write(self, path: str, content: bytes, *, mode: int = 0o600) -> None:
         """Put a small file in place whole, or not at all when the connection is cut."""
@@ -91,7 +91,7 @@ class SshMachine:
         with file:
             words = [path, posixpath.dirname(path), str(size), sha256]
             argv = ["sh", "-c", ssh_files.SEND, "fpai", *words]
-            return await self._link().send(argv, file, size, path, told)
+            return await (await self._link()).send(argv, file, size, path, told)
 
     @asynccontextmanager
     async def reach(self, host: str, port: int) -> AsyncIterator[str]:
@@ -100,7 +100,8 @@ class SshMachine:
         An error inside the context is raised as Transient when the machine does not answer by then: what
         looks like a broken service may be the broken way to it. Raises Permanent when it forwards nothing.
         """
-        async with self._link().forward(host, port) as local_port:
+        link = await self._link()
+        async with link.forward(host, port) as local_port:
             try:
                 yield f"http://127.0.0.1:{local_port}"
             except Transient:
@@ -114,9 +115,14 @@ class SshMachine:
         if self._kept is not None:
             await self._kept.aclose()
 
-    def _link(self) -> SshLink:
+    async def _link(self) -> SshLink:
         if self._kept is None:
-            from executor.adapters.ssh_link import SshLink  # noqa: PLC0415 - 15 MB, only for who has a host
-
-            self._kept = SshLink(self._access)
+            made = await asyncio.to_thread(_new_link, self._access)  # it takes half a second
+            self._kept = self._kept or made
         return self._kept
+
+
+def _new_link(access: SshAccess) -> SshLink:
+    from executor.adapters.ssh_link import SshLink  # noqa: PLC0415 - 15 MB, only for who has a host
+
+    return SshLink(access)

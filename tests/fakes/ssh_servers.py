@@ -35,6 +35,7 @@ class SshServer:
     home: Path
     host_key: asyncssh.SSHKey
     opened: list[Any] = field(default_factory=list)
+    commands: set[asyncio.Task[None]] = field(default_factory=set)
 
     def pin(self, port: int, key: asyncssh.SSHKey | None = None) -> None:
         """Write the line that pins the host key (or another key) for that port, alone in the file."""
@@ -73,6 +74,7 @@ async def asyncssh_server(where: Path, kind: str = "ssh-ed25519", **more: Any) -
         server_factory=lambda: _Login(server),
         config=None,
         encoding=None,
+        window=1 << 19,  # asyncssh lets twice as much lie about unread
         **more,
     )
     server.port = acceptor.get_port()
@@ -83,6 +85,8 @@ async def asyncssh_server(where: Path, kind: str = "ssh-ed25519", **more: Any) -
         for connection in list(server.opened):
             connection.abort()
         await acceptor.wait_closed()
+        _end_commands(server.home)
+        await asyncio.gather(*server.commands)
 
 
 @asynccontextmanager
@@ -118,6 +122,7 @@ async def openssh_server(
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
+        _end_commands(server.home)
 
 
 def openssh_missing() -> str:
@@ -138,6 +143,14 @@ def _server(where: Path, kind: str) -> SshServer:
     return SshServer(
         0, getpass.getuser(), where / "id", where / "known_hosts", home, asyncssh.generate_private_key(kind)
     )
+
+
+def _end_commands(home: Path) -> None:
+    """End what a test left running there: whatever has that home."""
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if f"HOME={home}\0".encode() in environ.read_bytes():
+                os.kill(int(environ.parent.name), signal.SIGKILL)
 
 
 def _free_port() -> int:
@@ -170,7 +183,7 @@ class _Login(asyncssh.SSHServer):
         self._server.opened.remove(self._conn)
 
     def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
-        return _Command(self._server.home)
+        return _Command(self._server)
 
     def connection_requested(self, *_: object) -> bool:
         return True
@@ -179,8 +192,8 @@ class _Login(asyncssh.SSHServer):
 class _Command(asyncssh.SSHServerSession[bytes]):
     """One command: like sshd, it ends the command's input when the connection is lost, and kills nothing."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, server: SshServer) -> None:
+        self._server = server
         self._input: asyncio.Queue[bytes] = asyncio.Queue()
         self._process: asyncio.subprocess.Process | None = None
         self._waiting = 0
@@ -189,7 +202,9 @@ class _Command(asyncssh.SSHServerSession[bytes]):
         self._chan = chan
 
     def exec_requested(self, command: str) -> bool:
-        self._work = asyncio.create_task(self._run(command))
+        work = asyncio.create_task(self._run(command))
+        self._server.commands.add(work)
+        work.add_done_callback(self._server.commands.discard)
         return True
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
@@ -211,7 +226,7 @@ class _Command(asyncssh.SSHServerSession[bytes]):
                 os.killpg(self._process.pid, SIGNALS[signal])
 
     async def _run(self, command: str) -> None:
-        env = {"HOME": str(self._home), "PATH": os.environ["PATH"]}
+        env = {"HOME": str(self._server.home), "PATH": os.environ["PATH"]}
         pipe = asyncio.subprocess.PIPE
         self._process = process = await asyncio.create_subprocess_exec(
             "sh", "-c", command, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True
