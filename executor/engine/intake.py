@@ -51,7 +51,11 @@ class Defaults:
 
 
 class Intake:
-    """Takes submits. The identity decision is made inside the transaction that stores the build."""
+    """Takes submits. The identity decision is made inside the transaction that stores the build.
+
+    `noted` is told of each stored build, as the lifecycle's `on_commit` is of each checkpoint; left out, the
+    scheduler alone.
+    """
 
     def __init__(
         self,
@@ -64,12 +68,13 @@ class Intake:
         defaults: Defaults,
         registered: Callable[[], Sequence[Known]],
         preview: Preview,
+        noted: Callable[[Build], None] | None = None,
     ) -> None:
         self._store = store
         self._bus = bus
         self._live = live
         self._lifecycle = lifecycle
-        self._scheduler = scheduler
+        self._noted = noted or scheduler.note
         self._defaults = defaults
         self._registered = registered
         self._preview = preview
@@ -212,7 +217,7 @@ class Intake:
     def _submitted(self, submitted: Submitted) -> None:
         if not submitted.replayed:
             self._store.builds.remember(submitted.build)
-            self._scheduler.note(submitted.build)
+            self._noted(submitted.build)
             self._bus.publish(submitted.events)
 
 

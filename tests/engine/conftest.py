@@ -54,6 +54,7 @@ class World:
     def __init__(self, store: Store, *, has_model: bool, known: list[Known], max_concurrent: int, **limits):
         self.store = store
         self.bus = Bus()
+        self.listeners: list[Callable[[Build], None]] = []
         estimator = Estimator(DEFAULT_SECONDS["scaffold"])
         ahead = limits.pop("ahead", 0.0)
         self.live = Live(estimator, lambda: time.time() + ahead)
@@ -78,7 +79,7 @@ class World:
         )  # fmt: skip
         intake = Intake(
             store=store, bus=self.bus, live=self.live, lifecycle=self.lifecycle, scheduler=self.scheduler,
-            defaults=self.defaults, registered=lambda: known, preview=_preview,
+            defaults=self.defaults, registered=lambda: known, preview=_preview, noted=self._noted,
         )  # fmt: skip
         decisions = Decisions(store, self.live, self.lifecycle, has_model=has_model, submit=intake.submit)
         self.commands = Commands(
@@ -88,6 +89,8 @@ class World:
 
     def _noted(self, build: Build) -> None:
         self.scheduler.note(build)
+        for listener in self.listeners:
+            listener(build)
 
     async def submit(self, intent: str = "Build Coordinator Droplet", **more: object) -> Build:
         return (await self.commands.submit(SubmitRequest(intent=intent, **more))).build
