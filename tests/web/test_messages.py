@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
+from executor.adapters.messenger import Messenger
+from executor.adapters.safe_address import AddressRules
+from executor.adapters.safe_session import safe_session
+from executor.engine.deliveries import Deliveries, ReplySender
+from executor.engine.reports import Reports
 from executor.store.orders import Ended, Order
+from tests.fakes.receiver import FakeReceiver
 from tests.web.conftest import Serving, Site
 
 INTENT = "Build Ledger Droplet to keep accounts"
@@ -174,3 +180,31 @@ async def test_an_order_to_a_daemon_that_stops_is_503_and_starts_nothing(site: S
     site.world.live.draining = True
     assert (await site.post("/message", A))[0] == 503
     assert await builds(site) == []
+
+
+async def test_an_order_by_message_is_answered_at_once_and_its_end_told_to_reply_to(serve: Serving) -> None:
+    async with (
+        FakeReceiver() as orderer,
+        serve(orchestrator={"reply_hosts": ["127.0.0.1"]}) as site,
+        safe_session(AddressRules.of(site.api.settings)) as session,
+    ):
+        messenger = Messenger(session, AddressRules.of(site.api.settings))
+        deliveries = Deliveries(
+            store=site.world.store,
+            senders={"reply": ReplySender(messenger)},
+            reports=Reports(site.url, 12),
+            clock=site.world.live.now,
+        )
+        site.world.listeners.append(deliveries.note)
+        running = asyncio.create_task(deliveries.run())
+        orders = [site.post("/message", {**A, "reply_to": f"{orderer.url}/done"}) for _ in range(3)]
+        build_id = {reply["build_id"] for _, reply, _ in await asyncio.gather(*orders)}
+        (heard,) = await orderer.until(1)
+        await site.world.until(*build_id)
+        await deliveries.look()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert (heard.path, heard.body["from_service"]) == ("/done", "executor")
+    assert {heard.body["payload"]["build_id"]} == build_id
+    assert heard.body["payload"]["status"] == "complete"
+    assert len(orderer.heard) == 1
