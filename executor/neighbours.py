@@ -82,8 +82,8 @@ def neighbours(
 ) -> Neighbours:
     """Whatever `[orchestrator]` and `[dashboard]` ask for, and the answers to orders by message.
 
-    `session` has to be a `safe_session` of `AddressRules.of(settings)`; `listed` is what the registry knows, as
-    last seen; `condition` answers active, inactive or error.
+    `session` has to be a `safe_session` of `AddressRules.of(settings)`; `listed` is what the registry knows,
+    as last seen; `condition` answers active, inactive or error.
     """
     settings, base_url = configuration.settings, configuration.base_url
     rules, reports = AddressRules.of(settings), Reports(base_url, settings.server.droplet_id)
