@@ -46,7 +46,8 @@ class SwarmTarget:
     """A swarm through one of its managers. `nodes` are the machines that images are brought to.
 
     `owner` is this executor's mark on what it makes. `probes` answers in a row through the edge of every
-    machine, within `deadline` seconds, prove a release once all its tasks run.
+    machine, within `deadline` seconds, prove a release once all its tasks run. The manager is asked how
+    things stand each `pause` seconds.
     """
 
     name = "swarm"
@@ -67,13 +68,16 @@ class SwarmTarget:
         bounds: ContainerBounds | None = None,
         health: HealthPace | None = None,
         rolling: Rolling | None = None,
+        pause: float = 0.5,
     ) -> None:
         self._manager = manager
         self._machines = {machine.name: machine for machine in (manager, *nodes)}
         self._swarm = Swarm(manager)
         self._nodes = SwarmNodes(nodes, owner)
-        self._edge = SwarmEdge(owner=owner, port_range=port_range, replicas=replicas, patience=deadline)
-        self._rollout = Rollout(deadline)
+        self._edge = SwarmEdge(
+            owner=owner, port_range=port_range, replicas=replicas, patience=deadline, pause=pause
+        )
+        self._rollout = Rollout(deadline, pause)
         self._lock = DeployLock(manager, owner)
         self._images = SwarmImages(images, edge_image)
         self._owner = owner

@@ -10,12 +10,12 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from executor.adapters.docker_swarm import Swarm
 from executor.adapters.docker_swarm_argv import Rolling, ServiceSpec
 from executor.adapters.docker_swarm_state import Service, Task
-from executor.errors import Conflict, ExecutorError, Permanent, Transient
+from executor.errors import Conflict, ExecutorError, Transient
 from executor.targets.edge_config import INSIDE_PORT
 from executor.targets.swarm_edge_config import config_for_service
 from executor.targets.swarm_names import (
@@ -31,7 +31,6 @@ from executor.targets.swarm_nodes import Seat
 _CONFIG_PATH = "/etc/fpai-edge.cfg"
 _NOBODY = "65534:65534"
 _FEWEST_PLACES = 20
-_PAUSE = 0.3
 _PORT_TAKEN = re.compile(
     r"host-mode port already in use|port is already allocated|address already in use", re.I
 )
@@ -49,12 +48,14 @@ class SwarmEdge:
         replicas: int,
         memory: int = 64 << 20,
         patience: float = 30.0,
+        pause: float = 0.3,
     ) -> None:
         self._owner = owner
         self._port_range = port_range
         self._places = max(_FEWEST_PLACES, 2 * replicas)
         self._memory = memory
         self._patience = patience
+        self._pause = pause
 
     async def port(self, swarm: Swarm, droplet: str) -> int | None:
         """The port on every machine behind which the droplet is, None if it has no edge."""
@@ -119,7 +120,7 @@ class SwarmEdge:
                 return False
             if asyncio.get_running_loop().time() > until:
                 raise _stuck(droplet, missing, tasks)
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(self._pause)
 
     async def _free(self, swarm: Swarm, seats: Sequence[Seat], tried: set[int]) -> int:
         taken = {port for service in await swarm.services() for port in service.published} | tried
@@ -145,8 +146,11 @@ class SwarmEdge:
         for name in await swarm.configs({OWNER: self._owner, DROPLET: droplet}):
             if name == keep:
                 continue
-            with suppress(Permanent, Transient):  # one that a rollback of the edge would need is refused
+            try:
                 await swarm.remove_config(name)
+            except Transient as error:
+                if error.code != "IN_USE":  # by the spec that a rollback of the edge would bring back
+                    raise
 
     def _spec(self, droplet: str, image: str, config: str, port: int) -> ServiceSpec:
         return ServiceSpec(
