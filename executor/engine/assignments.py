@@ -100,7 +100,7 @@ class TaskSender:
         if not message.address.startswith(prefix) or not number.isdigit():
             raise Permanent(f"{message.address} is no task of {self._orchestrator.base_url}.")
         if not await self._orchestrator.finish(int(number), **message.body):
-            raise Permanent(f"Task {number} is this executor's no more; nobody was told of the build's end.")
+            raise Permanent(f"Task {number} has ended or is this droplet's no more: it takes no news.")
 
 
 class Assignments:

@@ -255,7 +255,7 @@ async def test_a_task_that_was_taken_away_is_not_reported_on_for_ever(desk: Desk
     await desk.look()
     ((build_id, _),) = [(b.id, b.state) for b in (await desk.world.store.builds.page()).builds]
     (row,) = await desk.world.store.outbox.of_build(build_id)
-    assert "no more" in row["reason"]
+    assert "takes no news" in row["reason"]
     assert task["status"] == "in_progress"
 
 
