@@ -14,6 +14,7 @@ from executor.adapters.ssh_errors import lost, translated
 from executor.adapters.ssh_talk import Process
 
 _GRACE = 2.0
+_KILL_GRACE = 5.0  # killers wait for one another
 _PAUSES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 # OpenSSH passes a signal on only for users other than root, and only to the group that it started: so what
 # is to end is found by the mark in its environment, and with it whatever it has started.
@@ -78,7 +79,7 @@ class Sessions:
         try:
             if process.returncode is None and not connection.is_closed():
                 with suppress(asyncssh.Error, OSError):  # a TimeoutError is one
-                    await asyncio.wait_for(self._kill(connection, mark), _GRACE)
+                    await asyncio.wait_for(self._kill(connection, mark), _KILL_GRACE)
         finally:
             process.close()
         with suppress(TimeoutError):

@@ -169,6 +169,25 @@ async def test_many_commands_at_once_share_one_connection_within_its_bounds(ssh_
     assert [one.stdout for one in done] == [f"{n}\n".encode() for n in range(30)]
 
 
+async def test_however_many_are_cancelled_at_once_there_is_room_to_end_them_all(
+    ssh_server: SshServer, tmp_path: Path
+) -> None:
+    """Ending a command takes a session of its own, and the server lets ten live at once."""
+    async with opened(ssh_server) as machine:
+        notes = [tmp_path / f"pid{n}" for n in range(14)]
+        words = ["sh", "-c", 'echo $$ >"$1"; sleep 600; true', "x"]
+        calls = [asyncio.create_task(machine.run([*words, str(note)], timeout=600)) for note in notes]
+        while len([note for note in notes if note.exists()]) < 8:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)  # whoever would be let in beyond the bound is in now
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        for note in notes:
+            if note.exists():
+                await gone(await number_in(note))
+
+
 async def test_a_cut_wire_wakes_every_waiting_call_and_the_next_call_connects_anew(
     ssh_server: SshServer, tmp_path: Path
 ) -> None:
