@@ -29,6 +29,18 @@ from executor.targets.proving import Proof, probe_until
 
 _LOG_LINES = 60
 _WRITABLE = "droplet.writable_root"
+# Removes every file of a directory that is not named.
+_REMOVE_OTHERS = """
+cd "$1" 2>/dev/null || exit 0
+shift
+for file in *; do
+    kept=
+    for name; do [ "$file" != "$name" ] || kept=1; done
+    [ "$kept" ] || rm -f "$file"
+done
+"""
+_TRIAL_SPACING = 0.7
+"""Seconds between the probes of a release that has the traffic already: a late crash shows by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +157,20 @@ class DockerTarget:
             raise await self._fault(running, proof)
 
     async def switch(self, running: Running, release: Release) -> None:
-        """Point the proxy at it, and back at the earlier one if it does not answer there."""
+        """Point the proxy at it on trial, and back at the earlier one if it does not go on answering."""
         droplet, container = release.droplet_name, running.handle["container"]
         docker = self._guarded(droplet)
         before = await self._edge.serves(droplet)
-        await self._edge.point(docker, droplet, container)
+        on_trial = before if before != container else None
+        await self._edge.point(docker, droplet, container, earlier=on_trial)
         async with self._edge.reached(droplet) as url:
-            proof = await self._probed(url, running)
+            proof = await self._probed(url, running, spacing=_TRIAL_SPACING)
         if not proof.proven:
             fault = await self._edge.trouble(docker, droplet) or await self._fault(running, proof)
             await self._give_back(docker, droplet, before, container)
             raise fault
+        if on_trial:
+            await self._edge.point(docker, droplet, container)
         await self._edge.settled(docker, droplet)
 
     async def discard(self, release: Release, earlier: Mapping[str, str] | None) -> None:
@@ -190,11 +205,14 @@ class DockerTarget:
 
     async def prune(self, droplet: str, keep: frozenset[str]) -> None:
         """Remove stopped containers and the images of releases that are not kept."""
-        docker = self._guarded(droplet)
+        docker, left = self._guarded(droplet), []
         for found in await docker.containers({OWNER: self._owner, DROPLET: droplet}):
-            if not found.running and found.labels.get(RELEASE, "") not in keep:
+            if found.running or found.labels.get(RELEASE, "") in keep:
+                left.append(found.name)
+            else:
                 await docker.remove(found.name)
-                await self._machine.run(["rm", "-f", await self._env_path(droplet, found.name)])
+        where = f"{await droplet_dir(self._machine, droplet)}/env"
+        await self._machine.run(["sh", "-c", _REMOVE_OTHERS, "fpai", where, *left])
         await self._images.pruned(docker, droplet, keep)
 
     async def aclose(self) -> None:
@@ -240,13 +258,18 @@ class DockerTarget:
         }
         return Running(release.id, await self._edge.url(release.droplet_name), handle)
 
-    async def _probed(self, url: str, running: Running) -> Proof:
+    async def _probed(self, url: str, running: Running, *, spacing: float = 0.05) -> Proof:
         async def alive() -> bool:
             found = await self._docker.container(running.handle["container"])
             return found is not None and found.running and not found.restarts
 
         return await probe_until(
-            url, running.release_id, probes=self._probes, deadline=self._deadline, alive=alive
+            url,
+            running.release_id,
+            probes=self._probes,
+            deadline=self._deadline,
+            alive=alive,
+            spacing=spacing,
         )
 
     async def _fault(self, running: Running, proof: Proof) -> ReleaseAtFault:

@@ -11,7 +11,7 @@ from executor.adapters.docker_argv import ContainerSpec
 from executor.adapters.machine import Machine
 from executor.errors import Conflict, Permanent, Transient
 from executor.targets.container_names import DROPLET, NETWORK, OWNER, droplet_dir, edge_name
-from executor.targets.edge_config import INSIDE_PORT, config_for, served_by
+from executor.targets.edge_config import INSIDE_PORT, config_for, config_on_trial, served_by
 
 _INSIDE = "/etc/fpai-edge"
 _NOBODY = "65534:65534"
@@ -82,15 +82,19 @@ class Edge:
         done = await self._machine.run(["cat", await self._config(droplet)])
         return served_by(done.stdout.decode("utf-8", "replace")) if done.code == 0 else None
 
-    async def point(self, docker: Docker, droplet: str, container: str) -> None:
+    async def point(
+        self, docker: Docker, droplet: str, container: str, *, earlier: str | None = None
+    ) -> None:
         """Send requests to this container from now on; the edge is made if it is not there.
 
-        Requests under way end where they began. Raises Permanent when the proxy refuses its configuration.
+        With `earlier` it is on trial: should it fail, that one takes the requests. Requests under way end
+        where they began. Raises Permanent when the proxy refuses its configuration.
         """
+        config = config_on_trial(container, earlier) if earlier else config_for(container)
         where = f"{await droplet_dir(self._machine, droplet)}/edge"
         # The proxy is nobody there, and a part of the host's own tree is its whole view.
         await self._machine.run(["install", "-d", "-m", "755", where])
-        await self._machine.write(f"{where}/haproxy.cfg", config_for(container).encode(), mode=0o644)
+        await self._machine.write(f"{where}/haproxy.cfg", config.encode(), mode=0o644)
         found = await docker.container(edge_name(droplet))
         if found is None or not found.running:
             await self._made(docker, droplet, found)

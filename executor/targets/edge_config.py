@@ -52,8 +52,20 @@ frontend droplet
 
 def config_for(container: str) -> str:
     """All requests go to this container."""
-    server = f"{container}:{RELEASE_PORT} resolvers engine init-addr last,libc,none"
-    return f"{_COMMON}\nbackend release\n    server live {server}\n"
+    return f"{_COMMON}\nbackend release\n    server live {_address(container)}\n"
+
+
+def config_on_trial(container: str, earlier: str) -> str:
+    """Requests go to this container, and to the earlier one as soon as it takes no connection any more."""
+    watched = "check inter 500ms fall 1 rise 3 observe layer4 error-limit 1 on-error mark-down"
+    return (
+        f"{_COMMON}\nbackend release\n    server live {_address(container)} {watched}\n"
+        f"    server earlier {_address(earlier)} backup\n"
+    )
+
+
+def _address(container: str) -> str:
+    return f"{container}:{RELEASE_PORT} resolvers engine init-addr last,libc,none"
 
 
 def served_by(config: str) -> str | None:

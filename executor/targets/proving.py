@@ -25,11 +25,18 @@ class Proof:
 
 
 async def probe_until(
-    url: str, release_id: str, *, probes: int, deadline: float, alive: Callable[[], Awaitable[bool]]
+    url: str,
+    release_id: str,
+    *,
+    probes: int,
+    deadline: float,
+    alive: Callable[[], Awaitable[bool]],
+    spacing: float = _PAUSE,
 ) -> Proof:
     """Ask /health until it reports `release_id` that many times in a row, the release ends, or the deadline.
 
-    `deadline` is in seconds from now. Redirects are not followed and at most 64 KiB of a body are read.
+    `deadline` is in seconds from now, `spacing` in seconds between good answers. Redirects are not followed
+    and at most 64 KiB of a body are read.
     """
     loop = asyncio.get_running_loop()
     until, pause, streak, problem = loop.time() + deadline, _PAUSE, 0, "it never answered"
@@ -44,7 +51,7 @@ async def probe_until(
             if streak >= probes:
                 return Proof(True)
             await asyncio.sleep(pause)
-            pause = _PAUSE if streak else min(pause * 1.3, _LONGEST_PAUSE)
+            pause = spacing if streak else min(pause * 1.3, _LONGEST_PAUSE)
     return Proof(False, f"within {deadline:g} s {problem}", ended=not await alive())
 
 
