@@ -18,6 +18,7 @@ from executor.sandbox.places import Places
 _PACKAGE = Path(__file__).parents[1]
 _RUNNER = ("__init__.py", "sandbox/__init__.py", "sandbox/output.py", "sandbox/swarm_runner.py")
 _SETTLE = "sandbox/swarm_settle.py"
+_THIS = "sandbox/swarm_archive.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def planned(command: SandboxCommand, base: str, label: str, places: Places) -> J
     """
     binds = tuple(bind for bind in command.binds if not bind.writable)
     venvs = tuple(bind.target for bind in binds if bind.source.parent == places.venvs)
-    parts = [base, *(_digest(_PACKAGE / name) for name in (*_RUNNER, _SETTLE))]
+    parts = [base, *(_digest(_PACKAGE / name) for name in (*_RUNNER, _SETTLE, _THIS))]
     for bind in binds:
         parts += [bind.target, bind.source.name if bind.target in venvs else _digest(bind.source)]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
@@ -79,7 +80,7 @@ def _root(image: JobImage) -> bytes:
         for bind in image.binds:
             for path in _below(bind.source):
                 inside = os.path.normpath(f"{bind.target}/{path.relative_to(bind.source)}").lstrip("/")
-                _add_path(tar, path, inside)
+                _add_path(tar, path, inside, dated=bind.target in image.venvs)
     return file.getvalue()
 
 
@@ -87,11 +88,12 @@ def _below(source: Path) -> list[Path]:
     return [source, *sorted(source.rglob("*"))] if source.is_dir() else [source]
 
 
-def _add_path(tar: tarfile.TarFile, path: Path, name: str) -> None:
+def _add_path(tar: tarfile.TarFile, path: Path, name: str, *, dated: bool) -> None:
+    """Add a file, a link or a directory. A venv's keep their time: compiled bytecode is valid by it."""
     entry = tar.gettarinfo(path, name)
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""
-    entry.mtime = 0
+    entry.mtime = int(entry.mtime) if dated else 0
     entry.mode = 0o755 if entry.isdir() or entry.mode & stat.S_IXUSR else 0o644
     if entry.isreg() or entry.islnk():
         entry.type, entry.size = tarfile.REGTYPE, path.stat().st_size

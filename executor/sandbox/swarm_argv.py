@@ -22,7 +22,8 @@ LABEL = "fpai.job"
 """Names the state directory whose daemon made a service, a config, a network or an image."""
 _MIB = 1 << 20
 _TMP_MIB = 256
-_NOWHERE = "192.0.2.1"  # TEST-NET-1: docker's resolver asks nobody for what it does not know itself
+# Docker's resolver is to ask nobody for a name that it does not know (TEST-NET-1), for a second at most.
+_NO_NAMES = ("--dns", "192.0.2.1", "--dns-option", "timeout:1", "--dns-option", "attempts:1")
 _START = "import sys; sys.path.insert(0, '/fpai'); from executor.sandbox.swarm_runner import main; main()"
 
 
@@ -68,7 +69,7 @@ def service_argv(job: Job, command: SandboxCommand) -> list[str]:
 
 def _walls(job: Job) -> list[str]:
     return [
-        "--network", job.name, "--dns", _NOWHERE, "--hostname", "sandbox", "--cap-drop", "ALL", "--read-only",
+        "--network", job.name, *_NO_NAMES, "--hostname", "sandbox", "--cap-drop", "ALL", "--read-only",
         "--user", f"{SANDBOX_UID}:{SANDBOX_UID}", "--sysctl", PORTS,
     ]  # fmt: skip
 

@@ -15,13 +15,14 @@ _BEFORE = frozenset({"new", "pending", "assigned", "accepted", "preparing", "rea
 _ENDED = frozenset({"complete", "failed"})
 _NEVER = frozenset({"rejected", "orphaned", "shutdown", "remove"})
 _KILLED = 137
+_LOOKS_AT_NODES = 5  # a swarm takes some 15 s to call a node down, and every look costs it something
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Seconds: between two looks, until a job starts, beyond its wall time, for its log, for its removal."""
 
-    look: float = 0.5
+    look: float = 1.0
     start: float = 120.0
     finish: float = 60.0
     log: float = 10.0
@@ -45,7 +46,9 @@ async def job_end(manager: SwarmManager, job: str, command: SandboxCommand, pati
 async def _finished(manager: SwarmManager, job: str, command: SandboxCommand, patience: Patience) -> Task:
     started = time.monotonic()
     longest = patience.start + command.limits.wall_seconds + patience.finish
+    looks = 0
     while True:
+        looks += 1
         task = await manager.task(job)
         if task is not None and task.state in _ENDED:
             return task
@@ -53,13 +56,15 @@ async def _finished(manager: SwarmManager, job: str, command: SandboxCommand, pa
         if task is None or task.state in _BEFORE:
             if waited > patience.start:
                 raise _unstarted(task, waited)
-        elif task.state in _NEVER or waited > longest or await _is_lost(manager, task):
+        elif task.state in _NEVER or waited > longest or await _is_lost(manager, task, looks):
             raise _lost(task)
         await asyncio.sleep(patience.look)
 
 
-async def _is_lost(manager: SwarmManager, task: Task) -> bool:
-    """True when the node is down: its task is shown as running for as long as it stays so."""
+async def _is_lost(manager: SwarmManager, task: Task, looks: int) -> bool:
+    """True when the node is seen to be down: its task is shown as running for as long as it stays so."""
+    if looks % _LOOKS_AT_NODES:
+        return False
     states = {node.name: node.is_down for node in await manager.nodes()}
     return states.get(task.node, True)
 

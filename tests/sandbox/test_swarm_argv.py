@@ -27,7 +27,7 @@ def test_a_job_has_the_walls_that_services_have():
         "--mode replicated-job",
         "--restart-condition none",
         "--network fpai-job-1",
-        "--dns 192.0.2.1",
+        "--dns 192.0.2.1 --dns-option timeout:1 --dns-option attempts:1",
         "--cap-drop ALL",
         "--read-only",
         "--user 64000:64000",
