@@ -164,6 +164,16 @@ def _dependencies(configuration: Configuration, daemon: Daemon) -> tuple[Depende
         )
     if daemon.model is not None:
         found.append(_model_dependency(configuration, daemon.model))
+    settings, around = configuration.settings, daemon.neighbours
+    if around.orchestrator is not None:
+        impact = "no orders come from it; builds go on"
+        status, host = around.orchestrator.status, settings.orchestrator.url
+        found.append(Dependency("orchestrator", "http", status, host=host, impact=impact))
+    if around.feed is not None:
+        impact = "it shows nothing new; builds go on"
+        found.append(
+            Dependency("dashboard", "http", around.feed.status, host=settings.dashboard.url, impact=impact)
+        )
     return tuple(found)
 
 

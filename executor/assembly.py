@@ -19,6 +19,8 @@ from executor.adapters.git import Git
 from executor.adapters.model_catalog import ModelFacts, look_up
 from executor.adapters.registry import CoreRegistry, Registry
 from executor.adapters.registry_cache import RegistryCache
+from executor.adapters.safe_address import AddressRules
+from executor.adapters.safe_session import safe_session
 from executor.adapters.spec_verifier import SpecVerifier
 from executor.adapters.verifier_service import VerifierService
 from executor.agent.acceptance_author import AcceptanceAuthor
@@ -43,6 +45,7 @@ from executor.engine.machine import Lifecycle
 from executor.engine.runner import Limits, Runner
 from executor.engine.scheduler import Scheduler
 from executor.errors import Permanent
+from executor.neighbours import Neighbours, neighbours
 from executor.sandbox.base import Limits as SandboxLimits
 from executor.sandbox.base import Sandbox
 from executor.sandbox.cgroups import Cgroups
@@ -115,6 +118,7 @@ class Daemon:
     sandbox: Sandbox
     registry: RegistryCache | None
     model: ModelWatch | None
+    neighbours: Neighbours
 
 
 @asynccontextmanager
@@ -127,6 +131,7 @@ async def assembled(
     """Run the engine while the context is open; leaving it drains. `outside` replaces the real world."""
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
+        outbound = await stack.enter_async_context(safe_session(AddressRules.of(configuration.settings)))
         world = await (outside(session) if outside else real_world(configuration, session))
         if world.with_model is not None:
             stack.push_async_callback(world.with_model.service.aclose)
@@ -134,7 +139,7 @@ async def assembled(
         await sweep_leftovers(world.places)
         store = await Store.open(configuration.state_dir, redact)
         stack.push_async_callback(store.close)
-        daemon = _engine(configuration, store, world, session, clock)
+        daemon = _engine(configuration, store, world, session, clock, outbound=outbound)
         daemon.live.estimator.learn_all(await store.builds.history())
         unfinished = await daemon.scheduler.load()
         if unfinished:
@@ -144,6 +149,7 @@ async def assembled(
             background.append(daemon.registry.run())
         if daemon.model is not None:
             background.append(daemon.model.run())
+        background += [loop() for loop in daemon.neighbours.loops]
         for work in background:
             task = asyncio.create_task(work)
             stack.push_async_callback(_end, task)
@@ -191,9 +197,7 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
         with_model = WithModel(_model(configuration, session), venvs, hidden)
     spec_verifier = SpecVerifier(session, settings.spec.verifier_url) if settings.spec.verifier_url else None
     publisher = _publisher(configuration, session)
-    return Outside(
-        places, sandbox, verifier, targets, registry, with_model, spec_verifier, publisher
-    )
+    return Outside(places, sandbox, verifier, targets, registry, with_model, spec_verifier, publisher)
 
 
 def _publisher(configuration: Configuration, session: aiohttp.ClientSession) -> Publisher | None:
@@ -260,6 +264,8 @@ def _engine(
     world: Outside,
     session: aiohttp.ClientSession,
     clock: Callable[[], float],
+    *,
+    outbound: aiohttp.ClientSession,
 ) -> Daemon:
     settings = configuration.settings
     bus = Bus()
@@ -268,8 +274,12 @@ def _engine(
     estimator = Estimator(DEFAULT_SECONDS["anthropic" if has_model else "scaffold"])
     live = Live(estimator, clock)
 
+    listeners: list[Callable[[Build], None]] = []
+
     def noted(build: Build) -> None:
         scheduler.note(build)
+        for listener in listeners:
+            listener(build)
 
     lifecycle = Lifecycle(store.builds, bus, estimator, clock, noted)
     runner = Runner(
@@ -303,6 +313,7 @@ def _engine(
         ),
         registered=lambda: _registered(cache),
         preview=preview,
+        noted=noted,
     )
     commands = Commands(
         store=store,
@@ -312,6 +323,18 @@ def _engine(
         intake=intake,
         decisions=Decisions(store, live, lifecycle, has_model=has_model, submit=intake.submit),
     )
+    around = neighbours(
+        configuration,
+        session=outbound,
+        store=store,
+        live=live,
+        commands=commands,
+        listed=lambda: cache.entries if cache else (),
+        condition=lambda: (
+            "inactive" if live.draining else "error" if world.sandbox.kind == "none" else "active"
+        ),
+    )
+    listeners.extend(around.listeners)
     keeper = ReleaseKeeper(
         droplets=store.droplets,
         targets=world.targets,
@@ -320,7 +343,9 @@ def _engine(
         session=session,
         clock=clock,
     )
-    return Daemon(configuration, store, bus, live, commands, scheduler, keeper, world.sandbox, cache, watch)
+    return Daemon(
+        configuration, store, bus, live, commands, scheduler, keeper, world.sandbox, cache, watch, around
+    )
 
 
 def _steps(configuration: Configuration, store: Store, world: Outside) -> Sequence[Step]:

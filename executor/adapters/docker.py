@@ -97,6 +97,12 @@ class Docker:
         """Make and start a container. Raises Conflict when the name is taken, Transient for a taken port."""
         await self._changed(f"Starting {spec.name}", run_argv(spec))
 
+    async def keep_running(self, name: str) -> None:
+        """From now on the engine starts the container again whenever it ends by itself, and after a boot."""
+        await self._changed(
+            f"Keeping {name} running", ["docker", "update", "--restart", "unless-stopped", name]
+        )
+
     async def start(self, name: str) -> None:
         """Start a container that was stopped."""
         await self._changed(f"Starting {name}", ["docker", "start", name])

@@ -135,7 +135,7 @@ class DockerTarget:
         name = container_name(release.droplet_name, release.id)
         docker = self._guarded(release.droplet_name)
         found = await docker.container(name)
-        if found is None or not found.running or found.restarts:
+        if found is None or not found.running:
             if found is not None:
                 await docker.remove(name)
             await docker.run(await self._spec(release))
@@ -169,6 +169,7 @@ class DockerTarget:
             fault = await self._edge.trouble(docker, droplet) or await self._fault(running, proof)
             await self._give_back(docker, droplet, before, container)
             raise fault
+        await docker.keep_running(container)
         if on_trial:
             await self._edge.point(docker, droplet, container)
         await self._edge.settled(docker, droplet)
@@ -245,6 +246,8 @@ class DockerTarget:
             memory_bytes=self._bounds.memory_bytes,
             pids=self._bounds.pids,
             read_only=image.labels.get(_WRITABLE) != "true",
+            # A release on trial that ends stays ended, for its exit code and its log to be read.
+            restart="no",
             stop_timeout=self._bounds.grace,
             log_bytes=self._bounds.log_bytes,
         )
@@ -261,7 +264,7 @@ class DockerTarget:
     async def _probed(self, url: str, running: Running, *, spacing: float = 0.05) -> Proof:
         async def alive() -> bool:
             found = await self._docker.container(running.handle["container"])
-            return found is not None and found.running and not found.restarts
+            return found is not None and found.running
 
         return await probe_until(
             url,
@@ -286,8 +289,7 @@ class DockerTarget:
             return "its container is gone"
         if found.oom_killed or found.exit_code == 137:
             return f"it was killed, as happens when it needs more than {self._bounds.memory_bytes >> 20} MiB"
-        again = f", and again {found.restarts} times" if found.restarts else ""
-        return f"it ended with exit code {found.exit_code}{again}"
+        return f"it ended with exit code {found.exit_code}"
 
     async def _give_back(self, docker: Docker, droplet: str, earlier: str | None, refused: str) -> None:
         """The proxy serves the earlier container again, or goes if there is none."""

