@@ -74,7 +74,6 @@ async def asyncssh_server(where: Path, kind: str = "ssh-ed25519", **more: Any) -
         server_factory=lambda: _Login(server),
         config=None,
         encoding=None,
-        window=1 << 19,  # asyncssh lets twice as much lie about unread
         **more,
     )
     server.port = acceptor.get_port()
@@ -190,13 +189,15 @@ class _Login(asyncssh.SSHServer):
 
 
 class _Command(asyncssh.SSHServerSession[bytes]):
-    """One command: like sshd, it ends the command's input when the connection is lost, and kills nothing."""
+    """One command: like sshd, it ends the command's input when the connection is lost, and kills nothing.
+
+    It takes whatever comes: an asyncssh that is told to pause drops what it holds with the connection.
+    """
 
     def __init__(self, server: SshServer) -> None:
         self._server = server
         self._input: asyncio.Queue[bytes] = asyncio.Queue()
         self._process: asyncio.subprocess.Process | None = None
-        self._waiting = 0
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         self._chan = chan
@@ -208,10 +209,7 @@ class _Command(asyncssh.SSHServerSession[bytes]):
         return True
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
-        self._waiting += len(data)
         self._input.put_nowait(data)
-        if self._waiting > 1 << 18:
-            self._chan.pause_reading()
 
     def eof_received(self) -> bool:
         self._input.put_nowait(b"")
@@ -248,9 +246,6 @@ class _Command(asyncssh.SSHServerSession[bytes]):
             while data := await self._input.get():
                 process.stdin.write(data)
                 await process.stdin.drain()
-                self._waiting -= len(data)
-                if self._waiting <= 1 << 18:
-                    self._chan.resume_reading()
         process.stdin.close()
 
     async def _carry(self, reader: asyncio.StreamReader, datatype: int | None) -> None:
