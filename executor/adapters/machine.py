@@ -34,7 +34,11 @@ class Machine(Protocol):
     async def run(
         self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 60.0, limit: int = 4 << 20
     ) -> Finished:
-        """Run a command to its end; its exit code is the caller's to judge. No shell reads the words."""
+        """Run a command to its end; its exit code is the caller's to judge. No shell reads the words.
+
+        Raises Transient when it runs longer than `timeout` seconds; then, and when the caller is cancelled,
+        it is killed. A program that is not there is code 127 over SSH and Permanent on this machine.
+        """
         ...
 
     async def write(self, path: str, content: bytes, *, mode: int = 0o600) -> None:
@@ -47,12 +51,17 @@ class Machine(Protocol):
         """Bring a large file over and return how many bytes travelled; 0 when it is there already.
 
         What an earlier, broken transfer left in `path.part` is continued; the whole is renamed only when its
-        SHA-256 is right, else the part is thrown away and Transient raised. `told` hears the bytes so far.
+        SHA-256 is right, else the part is thrown away and Transient raised. `told` hears how many bytes of
+        the file were handed over by now, with those of earlier transfers. While another transfer to the same
+        path is under way: Transient with `retry_after`.
         """
         ...
 
     def reach(self, host: str, port: int) -> AbstractAsyncContextManager[str]:
-        """The http address by which this process reaches `host:port` as that machine sees it."""
+        """The http address by which this process reaches `host:port` as that machine sees it.
+
+        An error that leaves the context becomes Transient when the machine does not answer by then.
+        """
         ...
 
     async def aclose(self) -> None:
