@@ -24,6 +24,11 @@ defaults
     option redispatch 1
     retries 3
     retry-on conn-failure empty-response
+    # Without these an answer that a machine owed when it lost its power is waited for to the end.
+    option srvtcpka
+    srvtcpka-idle 1s
+    srvtcpka-intvl 1s
+    srvtcpka-cnt 3
     timeout connect 3s
     timeout http-request 15s
     timeout http-keep-alive 5s
@@ -50,7 +55,7 @@ frontend droplet
 
 backend release
     balance leastconn
-    default-server check inter 1s fall 2 rise 1
+    default-server check inter 1s fall 2 rise 1 tcp-ut 3s
     server-template task 1-{most} {service}:{port} resolvers engine init-addr none
 """
 
