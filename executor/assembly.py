@@ -16,6 +16,8 @@ import structlog
 from executor.adapters.claude import Claude
 from executor.adapters.fp_tools import FpTools
 from executor.adapters.git import Git
+from executor.adapters.hosts import swarm_machines
+from executor.adapters.machine import Machine
 from executor.adapters.model_catalog import ModelFacts, look_up
 from executor.adapters.registry import CoreRegistry, Registry
 from executor.adapters.registry_cache import RegistryCache
@@ -44,7 +46,7 @@ from executor.engine.live import Live
 from executor.engine.machine import Lifecycle
 from executor.engine.runner import Limits, Runner
 from executor.engine.scheduler import Scheduler
-from executor.errors import Permanent
+from executor.errors import Permanent, Transient
 from executor.neighbours import Neighbours, neighbours
 from executor.sandbox.base import Limits as SandboxLimits
 from executor.sandbox.base import Sandbox
@@ -53,6 +55,7 @@ from executor.sandbox.choose import choose_sandbox
 from executor.sandbox.leftovers import sweep_leftovers
 from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
+from executor.sandbox.swarm_jobs import SwarmJobSandbox
 from executor.sandbox.venv import VenvCache, find_uv
 from executor.settings import Configuration, ConfigurationError, Settings
 from executor.steps.apprentice import ApprenticeBuildStep
@@ -92,7 +95,10 @@ class WithModel:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """The parts that touch the world beyond the state directory. Without a model code is made by rule."""
+    """The parts that touch the world beyond the state directory. Without a model code is made by rule.
+
+    `machines` are those that test runs are sent to; they are let go of at the end.
+    """
 
     places: Places
     sandbox: Sandbox
@@ -102,6 +108,7 @@ class Outside:
     with_model: WithModel | None = None
     spec_verifier: SpecVerifier | None = None
     publisher: Publisher | None = None
+    machines: tuple[Machine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,8 @@ async def assembled(
         if world.with_model is not None:
             stack.push_async_callback(world.with_model.service.aclose)
         stack.push_async_callback(world.targets.aclose)
+        for machine in world.machines:
+            stack.push_async_callback(machine.aclose)
         await sweep_leftovers(world.places)
         store = await Store.open(configuration.state_dir, redact)
         stack.push_async_callback(store.close)
@@ -161,7 +170,7 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
     """The sandbox, the Verifier, the target and the registry of this configuration."""
     settings = configuration.settings
     places = Places.of(configuration.state_dir)
-    sandbox = await _sandbox(settings.sandbox.kind, places)
+    sandbox, machines = await _sandbox(settings, places)
     venvs = VenvCache(places, find_uv())
     launcher = choose_launcher(places, await asyncio.to_thread(Cgroups.discover))
     _require_token(launcher, settings.server.token)
@@ -197,7 +206,17 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
         with_model = WithModel(_model(configuration, session), venvs, hidden)
     spec_verifier = SpecVerifier(session, settings.spec.verifier_url) if settings.spec.verifier_url else None
     publisher = _publisher(configuration, session)
-    return Outside(places, sandbox, verifier, targets, registry, with_model, spec_verifier, publisher)
+    return Outside(
+        places=places,
+        sandbox=sandbox,
+        verifier=verifier,
+        targets=targets,
+        registry=registry,
+        with_model=with_model,
+        spec_verifier=spec_verifier,
+        publisher=publisher,
+        machines=machines,
+    )
 
 
 def _publisher(configuration: Configuration, session: aiohttp.ClientSession) -> Publisher | None:
@@ -247,15 +266,27 @@ def _require_token(launcher: Launcher, token: str) -> None:
         )
 
 
-async def _sandbox(kind: str, places: Places) -> Sandbox:
+async def _sandbox(settings: Settings, places: Places) -> tuple[Sandbox, tuple[Machine, ...]]:
+    """The walls on this machine, and with them the machines that heavy test runs go to, if any do."""
+    table = settings.sandbox
     try:
-        sandbox = await choose_sandbox(kind, places)
+        sandbox = await choose_sandbox(table.kind, places, image=table.image)
     except Permanent as refusal:
         log.error("no_walls", reason=str(refusal))
-        return RefusingSandbox(refusal)
+        return RefusingSandbox(refusal), ()
     if sandbox.kind == "unsafe":
         log.warning("unsafe_sandbox", reason="model-written code runs without walls, as configured")
-    return sandbox
+    if table.tests_on == "here":
+        return sandbox, ()
+    manager, nodes = swarm_machines(settings.deploy)
+    jobs = SwarmJobSandbox(sandbox, manager=manager, nodes=nodes, places=places, image=table.image)
+    try:
+        await jobs.sweep()
+    except Transient as away:
+        log.warning("swarm_away", reason=away.message)
+    except Permanent as refusal:
+        log.error("no_swarm_for_tests", reason=str(refusal))
+    return jobs, (manager, *nodes)
 
 
 def _engine(

@@ -281,6 +281,12 @@ class Settings(_Table):
     orchestrator: OrchestratorTable = OrchestratorTable()
     dashboard: DashboardTable = DashboardTable()
 
+    @model_validator(mode="after")
+    def _swarm_is_known(self) -> Settings:
+        if self.sandbox.tests_on == "swarm" and not self.deploy.hosts:
+            raise ValueError("sandbox.tests_on is swarm, which needs [deploy.hosts.NAME] for its manager")
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Secrets:

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterator
 
 from executor.adapters.docker import Docker
+from executor.adapters.hosts import host_machine
 from executor.adapters.local_machine import LocalMachine
 from executor.adapters.machine import Machine
-from executor.adapters.ssh import SshMachine
 from executor.cli.doctor import Check
 from executor.errors import ExecutorError
 from executor.settings import Configuration, Deploy
@@ -37,16 +37,8 @@ def _machines(configuration: Configuration) -> Iterator[Machine]:
     deploy: Deploy = configuration.settings.deploy
     if deploy.target != "process":  # images are built by this machine's engine wherever they are to run
         yield LocalMachine(configuration.state_dir / "docker")
-    for name, host in deploy.hosts.items():
-        yield SshMachine(
-            name,
-            host.address,
-            port=host.port,
-            user=host.user,
-            key=host.key,
-            known_hosts=host.known_hosts,
-            connect_timeout=_PATIENCE,
-        )
+    for name in deploy.hosts:
+        yield host_machine(deploy, name, connect_timeout=_PATIENCE)
 
 
 async def _look(machine: Machine) -> tuple[str, str]:
@@ -67,5 +59,3 @@ async def _lacking(machine: Machine) -> list[str]:
     script = 'for tool; do command -v "$tool" >/dev/null || echo "$tool"; done'
     done = await machine.run(["sh", "-c", script, "fpai", *_TOOLS])
     return done.stdout.decode("utf-8", "replace").split()
-
-

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from executor.adapters.docker import Docker
+from executor.adapters.hosts import host_machine, swarm_machines
 from executor.adapters.local_machine import LocalMachine
 from executor.adapters.machine import Machine
-from executor.adapters.ssh import SshMachine
 from executor.sandbox.places import Places
 from executor.settings import Settings
 from executor.targets.base import Target
@@ -54,7 +54,7 @@ class _Factory:
         if kind == PROCESS:
             return self.process()
         if kind == DOCKER:
-            return self._docker(word, self._host(host) if host else self.local)
+            return self._docker(word, host_machine(self.settings.deploy, host) if host else self.local)
         return self._swarm()
 
     def _docker(self, word: str, machine: Machine) -> DockerTarget:
@@ -73,12 +73,10 @@ class _Factory:
 
     def _swarm(self) -> SwarmTarget:
         deploy = self.settings.deploy
-        names = deploy.nodes or tuple(deploy.hosts)
-        manager = deploy.docker_host or names[0]
-        machines = {name: self._host(name) for name in dict.fromkeys((manager, *names))}
+        manager, nodes = swarm_machines(deploy)
         return SwarmTarget(
-            machines[manager],
-            [machines[name] for name in names],
+            manager,
+            nodes,
             self.images,
             owner=self.mark,
             edge_image=deploy.edge,
@@ -87,12 +85,6 @@ class _Factory:
             probes=deploy.probes,
             deadline=deploy.timeout,
             bounds=ContainerBounds(memory_bytes=deploy.memory, pids=deploy.pids),
-        )
-
-    def _host(self, name: str) -> Machine:
-        host = self.settings.deploy.hosts[name]
-        return SshMachine(
-            name, host.address, port=host.port, user=host.user, key=host.key, known_hosts=host.known_hosts
         )
 
 
