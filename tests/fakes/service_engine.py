@@ -91,6 +91,8 @@ class FakeNode:
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
     busy_ports: set[int] = field(default_factory=set)
     silent: bool = False
+    elsewhere: bool = False
+    """It is a node of another swarm."""
     port: int = 0
 
 

@@ -80,7 +80,7 @@ class FakeSwarm(FakeEngine):
                 shown = {**state, "NodeID": node.id, "ControlAvailable": self.is_swarm}
                 return json.dumps(shown) if "json" in form else node.id
             case ["node", "ls", *_]:
-                return "\n".join(found.id for found in self.nodes.values())
+                return "\n".join(found.id for found in self.nodes.values() if not found.elsewhere)
             case ["node", "inspect", *ids]:
                 return json.dumps([self._node(found) for found in self.nodes.values() if found.id in ids])
             case ["node", "update", *rest, id]:
