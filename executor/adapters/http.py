@@ -16,14 +16,21 @@ MOST_BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status that the caller accepts, with the JSON object of the body (empty when there is none)."""
+    """A status that the caller accepts, with the JSON object of the body (empty when there is none).
+
+    `items` is the body of a call that allows a list and was answered with one.
+    """
 
     status: int
     body: Mapping[str, Any]
+    items: tuple[Any, ...] | None = None
 
 
 class JsonService:
-    """One service at one address. The session is shared, passed in, and closed by whoever made it."""
+    """One service at one address. The session is shared, passed in, and closed by whoever made it.
+
+    `headers` go with every request; `credential` names the secret that a 401 or 403 asks for.
+    """
 
     def __init__(
         self,
@@ -33,13 +40,16 @@ class JsonService:
         name: str,
         setting: str,
         token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        credential: str = "",
         timeout: float = 10.0,
     ) -> None:
         self._session = session
         self._base = base_url.rstrip("/")
         self._name = name
         self._setting = setting
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
+        self._credential = credential
         self._timeout = aiohttp.ClientTimeout(total=timeout)
 
     async def call(
@@ -49,11 +59,13 @@ class JsonService:
         body: Mapping[str, Any] | None = None,
         *,
         accept: tuple[int, ...] = (200,),
+        listed: bool = False,
     ) -> Reply:
         """Make one request and return the reply if its status is in `accept`.
 
         Raises Transient for no connection, no answer in time, 429 and 5xx; Conflict for 409; Permanent for
-        every other status, a redirect (never followed), a body over 4 MiB or one that is no JSON object.
+        every other status, a redirect (never followed), a body over 4 MiB or one that is no JSON object
+        (with `listed`, a JSON list will do).
         """
         try:
             async with self._session.request(
@@ -70,7 +82,7 @@ class JsonService:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._transient(f"does not answer ({type(error).__name__})") from error
         if response.status in accept:
-            return Reply(response.status, self._json(text))
+            return self._reply(response.status, text, listed)
         raise self._refusal(response, text)
 
     async def _text(self, response: aiohttp.ClientResponse) -> bytes:
@@ -81,16 +93,18 @@ class JsonService:
                 raise self._permanent(f"answers more than {MOST_BYTES >> 20} MiB")
         return bytes(parts)
 
-    def _json(self, text: bytes) -> Mapping[str, Any]:
+    def _reply(self, status: int, text: bytes, listed: bool) -> Reply:
         if not text.strip():
-            return {}
+            return Reply(status, {})
         try:
             body = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise self._permanent("answers something that is not JSON") from error
+        if listed and isinstance(body, list):
+            return Reply(status, {}, tuple(body))
         if not isinstance(body, dict):
             raise self._permanent("answers JSON that is not an object")
-        return body
+        return Reply(status, body)
 
     def _refusal(self, response: aiohttp.ClientResponse, text: bytes) -> Exception:
         status, said = response.status, text[:300].decode("utf-8", "replace").strip()
@@ -98,6 +112,11 @@ class JsonService:
             return self._transient(f"answers {status}: {said}", _seconds(response.headers.get("Retry-After")))
         if status == 409:
             return Conflict(f"The {self._name} refuses with 409: {said}", hint=f"See {self._setting}.")
+        if status in (401, 403) and self._credential:
+            return Permanent(
+                f"The {self._name} answers {status}: {said}",
+                hint=f"Set the secret {self._credential} to what it accepts, then restart the daemon.",
+            )
         if 300 <= status < 400:
             return self._permanent(f"answers with a redirect ({status}), which is not followed")
         return self._permanent(f"answers {status}: {said}")

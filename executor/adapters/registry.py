@@ -6,65 +6,24 @@ every write here looks first, and writes only what is free or carries this execu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 
 from executor.adapters.http import JsonService, Reply
+from executor.adapters.registry_entry import (
+    MARK,
+    KnownDroplet,
+    Load,
+    Registered,
+    Registry,
+    RegistryEntry,
+    Ways,
+    foreign,
+)
 from executor.errors import Conflict, Permanent
 
-MARK = "fpai"
-
-
-@dataclass(frozen=True, slots=True)
-class RegistryEntry:
-    """What the registry is told of one droplet; `metadata` joins what others have written there."""
-
-    id: int
-    name: str
-    endpoint: str
-    build_id: str
-    release: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class KnownDroplet:
-    """One registered droplet; `ours` when it carries this executor's mark."""
-
-    id: int
-    name: str
-    endpoint: str
-    ours: bool
-    status: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """The entry as it stands now; `created` is False when an entry of ours was brought up to date."""
-
-    id: int
-    name: str
-    created: bool
-
-
-class Registry(Protocol):
-    """What a build needs of a registry. Every method raises Transient while it does not answer."""
-
-    async def known(self) -> list[KnownDroplet]:
-        """Every registered droplet."""
-        ...
-
-    async def register(self, entry: RegistryEntry) -> Registered:
-        """Create the entry or bring ours up to date. Raises Conflict for a foreign one."""
-        ...
-
-    async def deregister(self, droplet_id: int, name: str) -> bool:
-        """Remove our entry; False when there is none. Raises Conflict for a foreign one."""
-        ...
+__all__ = ["CoreRegistry", "KnownDroplet", "Registered", "Registry", "RegistryEntry"]
 
 
 class CoreRegistry:
@@ -80,9 +39,21 @@ class CoreRegistry:
         timeout: float = 10.0,
     ) -> None:
         self._service = JsonService(
-            session, base_url, name="Registry", setting="[registry] url", token=token, timeout=timeout
+            session,
+            base_url,
+            name="Registry",
+            setting="[registry] url",
+            token=token,
+            credential="REGISTRY_TOKEN",
+            timeout=timeout,
         )
         self._executor = executor
+        self._ways = Ways("the core Registry", base_url)
+
+    @property
+    def ways(self) -> Ways:
+        """It can do all that is asked of it."""
+        return self._ways
 
     async def known(self) -> list[KnownDroplet]:
         """Every registered droplet with id, name, endpoint and whether it is ours."""
@@ -134,9 +105,33 @@ class CoreRegistry:
         if found is None:
             return False
         if found.name != name or not found.ours:
-            raise _foreign(found, droplet_id, name)
+            raise foreign(found, droplet_id, name)
         reply = await self._service.call("DELETE", f"/droplets/{droplet_id}", accept=(200, 204, 404))
         return reply.status != 404
+
+    def stands(self, found: KnownDroplet, entry: RegistryEntry) -> bool:
+        """Whether the entry is this release's, at its address, with everything that `entry` tells."""
+        mark = found.metadata.get(MARK)
+        return (
+            found.ours
+            and isinstance(mark, dict)
+            and (found.name, found.endpoint) == (entry.name, entry.endpoint.rstrip("/"))
+            and mark.get("release") == entry.release
+            and all(found.metadata.get(key) == value for key, value in entry.metadata.items())
+        )
+
+    async def set_status(self, droplet_id: int, name: str, status: str) -> None:
+        """Note active, inactive or error on our entry; nothing happens when it is gone."""
+        found = await self.get(droplet_id)
+        if found is None or found.status == status:
+            return
+        if found.name != name or not found.ours:
+            raise foreign(found, droplet_id, name)
+        await self._service.call("PATCH", f"/droplets/{droplet_id}", {"status": status}, accept=(200, 404))
+
+    async def heartbeat(self, found: KnownDroplet, load: Load) -> bool:
+        """The core Registry takes no heartbeats (405); its status is set instead."""
+        return True
 
     def _same(self, found: KnownDroplet | None, entry: RegistryEntry) -> KnownDroplet | None:
         """The entry that may be brought up to date; a droplet that registered itself is adopted."""
@@ -145,21 +140,29 @@ class CoreRegistry:
         itself = MARK not in found.metadata and found.endpoint == entry.endpoint.rstrip("/")
         if found.id == entry.id and found.name == entry.name and (found.ours or itself):
             return found
-        raise _foreign(found, entry.id, entry.name)
+        raise foreign(found, entry.id, entry.name)
 
     async def _update(self, found: KnownDroplet, entry: RegistryEntry) -> Registered:
         body = self._body(entry)
-        # PATCH replaces the metadata as a whole, so what others wrote is carried along.
+        # PATCH replaces the metadata as a whole: what others wrote is carried along, what an earlier release
+        # of ours told of itself is not.
+        told = _told(found)
+        kept = {key: value for key, value in found.metadata.items() if key not in told}
         changes = {
             "status": "active",
             "endpoint": body["endpoint"],
-            "metadata": {**found.metadata, **body["metadata"]},
+            "metadata": {**kept, **body["metadata"]},
         }
         await self._service.call("PATCH", f"/droplets/{found.id}", changes)
         return Registered(entry.id, entry.name, created=False)
 
     def _body(self, entry: RegistryEntry) -> dict[str, Any]:
-        mark = {"executor": self._executor, "build_id": entry.build_id, "release": entry.release}
+        mark = {
+            "executor": self._executor,
+            "build_id": entry.build_id,
+            "release": entry.release,
+            "keys": sorted(entry.metadata),
+        }
         return {
             "id": entry.id,
             "name": entry.name,
@@ -194,11 +197,8 @@ class CoreRegistry:
         return isinstance(mark, dict) and mark.get("executor") == self._executor
 
 
-def _foreign(found: KnownDroplet, droplet_id: int, name: str) -> Conflict:
-    return Conflict(
-        f"The Registry holds {found.name} as droplet {found.id}, which this executor did not register; "
-        f"{name} as droplet {droplet_id} was not written.",
-        hint="Build it under another droplet_id and droplet_name, or remove the foreign entry.",
-        code="DROPLET_TAKEN",
-        details={"id": found.id, "name": found.name, "endpoint": found.endpoint},
-    )
+def _told(found: KnownDroplet) -> frozenset[str]:
+    """The keys of the metadata that an earlier registration of ours wrote."""
+    mark = found.metadata.get(MARK)
+    keys = mark.get("keys") if isinstance(mark, dict) else None
+    return frozenset(str(key) for key in keys) if isinstance(keys, list) else frozenset()

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
 
 import aiohttp
 import pytest
@@ -37,7 +39,7 @@ async def test_a_free_id_and_name_are_taken_with_our_mark(fake: FakeRegistry, re
     assert fake.droplets[13]["endpoint"] == "http://127.0.0.1:18513"
     assert fake.droplets[13]["metadata"] == {
         "version": "0.1.0",
-        "fpai": {"executor": "droplet-12", "build_id": "build-13", "release": "r1"},
+        "fpai": {"executor": "droplet-12", "build_id": "build-13", "release": "r1", "keys": ["version"]},
     }
     assert fake.headers[0]["Authorization"] == "Bearer secret"
 
@@ -87,7 +89,7 @@ async def test_a_droplet_that_registered_itself_is_adopted(
 
 
 @pytest.mark.parametrize("writes_before", [0, 1])
-async def test_a_lost_reply_is_found_again_and_not_repeated(
+async def test_r3_a_registration_whose_reply_was_lost_is_found_again_and_not_repeated(
     fake: FakeRegistry, registry: CoreRegistry, writes_before: int
 ) -> None:
     for _ in range(writes_before):
@@ -102,7 +104,7 @@ async def test_a_lost_reply_is_found_again_and_not_repeated(
 
 async def test_a_restarted_registry_is_filled_again(fake: FakeRegistry, registry: CoreRegistry) -> None:
     await registry.register(ENTRY)
-    fake.droplets.clear()
+    fake.restart()
     assert (await registry.register(ENTRY)).created
 
 
@@ -144,6 +146,64 @@ async def test_ours_is_removed_once(fake: FakeRegistry, registry: CoreRegistry) 
     assert await registry.deregister(13, "analytics")
     assert not await registry.deregister(13, "analytics")
     assert fake.droplets == {}
+
+
+async def test_r3_a_removal_whose_reply_was_lost_is_over(fake: FakeRegistry, registry: CoreRegistry) -> None:
+    await registry.register(ENTRY)
+    fake.drop(2)  # the HTTP client itself tries a DELETE twice
+    with pytest.raises(Transient):
+        await registry.deregister(13, "analytics")
+    assert not await registry.deregister(13, "analytics")
+
+
+async def test_what_the_release_before_told_of_itself_does_not_outlive_it(
+    fake: FakeRegistry, registry: CoreRegistry
+) -> None:
+    await registry.register(replace(ENTRY, metadata={"version": "0.1.0", "spec_score": 90}))
+    fake.droplets[13]["metadata"]["owner"] = "somebody"
+    await registry.register(replace(ENTRY, release="r2", metadata={"version": "0.2.0"}))
+    metadata = fake.droplets[13]["metadata"]
+    assert (metadata["version"], metadata["owner"], "spec_score" in metadata) == ("0.2.0", "somebody", False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"endpoint": "http://127.0.0.1:9"}, {"release": "r2"}, {"metadata": {"version": "0.2.0"}}],
+)
+async def test_an_entry_that_tells_something_else_does_not_stand(
+    registry: CoreRegistry, change: dict[str, Any]
+) -> None:
+    await registry.register(ENTRY)
+    (found,) = await registry.known()
+    assert registry.stands(found, ENTRY)
+    assert not registry.stands(found, replace(ENTRY, **change))
+
+
+async def test_the_status_of_an_entry_of_ours_changes_and_nothing_else(
+    fake: FakeRegistry, registry: CoreRegistry
+) -> None:
+    await registry.register(ENTRY)
+    before = dict(fake.droplets[13])
+    await registry.set_status(13, "analytics", "error")
+    await registry.set_status(13, "analytics", "error")
+    assert fake.droplets[13] | {"updated_at": 0} == before | {"status": "error", "updated_at": 0}
+    assert fake.writes.count(("PATCH", "/droplets/13")) == 1
+
+
+async def test_the_status_of_a_foreign_entry_is_left_alone(
+    fake: FakeRegistry, registry: CoreRegistry
+) -> None:
+    fake.add(13, "analytics")
+    with pytest.raises(Conflict):
+        await registry.set_status(13, "analytics", "error")
+    assert fake.writes == []
+
+
+async def test_the_status_of_an_entry_that_is_gone_is_nobodys(
+    fake: FakeRegistry, registry: CoreRegistry
+) -> None:
+    await registry.set_status(13, "analytics", "error")
+    assert fake.writes == []
 
 
 async def test_a_foreign_entry_is_never_removed(fake: FakeRegistry, registry: CoreRegistry) -> None:
@@ -196,6 +256,15 @@ async def test_a_strange_answer_is_sorted_by_what_to_do_next(
     with pytest.raises(kind):
         await registry.known()
     assert len(fake.requests) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_registry_that_asks_for_a_token_names_its_secret(
+    fake: FakeRegistry, registry: CoreRegistry, status: int
+) -> None:
+    fake.answer = web.Response(status=status)
+    with pytest.raises(Permanent, match="REGISTRY_TOKEN"):
+        await registry.known()
 
 
 async def test_the_wait_that_the_registry_asks_for_is_passed_on(
