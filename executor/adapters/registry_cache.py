@@ -6,34 +6,35 @@ import asyncio
 
 import structlog
 
-from executor.adapters.registry import KnownDroplet, Registry
+from executor.adapters.registry_entry import KnownDroplet, Registry
 from executor.errors import ExecutorError
 
 log = structlog.get_logger(__name__)
 
 
 class RegistryCache:
-    """Refreshed each `interval` seconds; `status` is connected or unavailable."""
+    """`status` is connected or unavailable, as of the last look."""
 
     def __init__(self, registry: Registry, interval: float = 30.0) -> None:
         self._registry = registry
         self._interval = interval
         self.entries: list[KnownDroplet] = []
         self.status = "unavailable"
+        self._said = ""
 
     async def run(self) -> None:
-        """Refresh until cancelled; a registry that is away keeps its last list."""
+        """Refresh each `interval` seconds until cancelled; a registry that is away keeps its last list."""
         while True:
             await self.refresh()
             await asyncio.sleep(self._interval)
 
     async def refresh(self) -> None:
-        """Ask once."""
+        """Ask once. An outage is logged when it begins, and when its reason changes."""
         try:
             self.entries = list(await self._registry.known())
         except ExecutorError as error:
-            if self.status == "connected":
+            if self._said != error.message:
                 log.warning("registry_away", reason=error.message)
-            self.status = "unavailable"
+            self.status, self._said = "unavailable", error.message
         else:
-            self.status = "connected"
+            self.status, self._said = "connected", ""

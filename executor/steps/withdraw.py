@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from executor.adapters.git import Git
-from executor.adapters.registry import Registry, RegistryEntry
+from executor.adapters.registry_entry import Registry, RegistryEntry
+from executor.adapters.running_release import capabilities_of
 from executor.domain.build import Build
 from executor.domain.outcome import Done, Kept, Outcome
 from executor.domain.step import StepContext
@@ -126,9 +127,10 @@ class WithdrawRelease:
         if self.registry is None or not build.facts.get("registered"):
             return
         try:
-            await self._tell(self.registry, build, back)
+            await self._tell(context, self.registry, back)
         except Conflict as error:
-            context.log(f"The core Registry's entry is not ours any more and stays: {error}", "warning")
+            whose = self.registry.ways.title
+            context.log(f"The entry in {whose} is not ours any more and stays: {error}", "warning")
 
     async def _publish(self, context: StepContext, back: ReleaseRow | None) -> None:
         """GitHub's main is what is live; a refusal there keeps no release from being taken back."""
@@ -141,10 +143,13 @@ class WithdrawRelease:
                 f"The main branch on GitHub stays at the release that was withdrawn: {error}", "warning"
             )
 
-    async def _tell(self, registry: Registry, build: Build, back: ReleaseRow | None) -> None:
+    async def _tell(self, context: StepContext, registry: Registry, back: ReleaseRow | None) -> None:
+        build = context.build
         if back is None:
-            await registry.deregister(build.droplet_id, build.droplet_name)
+            if await registry.deregister(build.droplet_id, build.droplet_name) and registry.ways.stays:
+                context.log(f"This is {registry.ways.title}. {registry.ways.stays}", "warning")
             return
+        told = await capabilities_of(back.url)
         await registry.register(
             RegistryEntry(
                 id=build.droplet_id,
@@ -152,7 +157,7 @@ class WithdrawRelease:
                 endpoint=back.url,
                 build_id=back.build_id,
                 release=back.id,
-                metadata={"version": back.version, "commit": back.commit_hash},
+                metadata={**told.metadata, "version": back.version, "commit": back.commit_hash},
             )
         )
 

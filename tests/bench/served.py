@@ -18,7 +18,7 @@ import uvloop
 from starlette.applications import Starlette
 
 from executor import __version__
-from executor.adapters.registry import KnownDroplet, Registered, RegistryEntry
+from executor.adapters.registry_entry import KnownDroplet, Load, Registered, RegistryEntry, Ways
 from executor.app import server_config
 from executor.assembly import Daemon, Outside, assembled
 from executor.domain.droplet import DropletIdentity
@@ -45,6 +45,11 @@ class SilentRegistry:
         if not count:
             self.reached.set()
 
+    @property
+    def ways(self) -> Ways:
+        """It is called silent."""
+        return Ways("the silent Registry", "http://127.0.0.1")
+
     async def known(self) -> list[KnownDroplet]:
         """Nothing is known."""
         return []
@@ -59,6 +64,17 @@ class SilentRegistry:
 
     async def deregister(self, droplet_id: int, name: str) -> bool:
         """Nothing is there to remove."""
+        return False
+
+    def stands(self, found: KnownDroplet, entry: RegistryEntry) -> bool:
+        """Nothing ever does."""
+        return False
+
+    async def set_status(self, droplet_id: int, name: str, status: str) -> None:
+        """Nothing is there to change."""
+
+    async def heartbeat(self, found: KnownDroplet, load: Load) -> bool:
+        """Nothing is there to live."""
         return False
 
 
