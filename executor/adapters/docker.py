@@ -98,10 +98,15 @@ class Docker:
         await self._changed(f"Starting {spec.name}", run_argv(spec))
 
     async def keep_running(self, name: str) -> None:
-        """From now on the engine starts the container again whenever it ends by itself, and after a boot."""
-        await self._changed(
-            f"Keeping {name} running", ["docker", "update", "--restart", "unless-stopped", name]
-        )
+        """From now on the engine starts the container again whenever it has ended, and after a boot.
+
+        `unless-stopped` would not do: an engine that was killed takes what ran for stopped by a person.
+        """
+        await self._changed(f"Keeping {name} running", ["docker", "update", "--restart", "always", name])
+
+    async def stay_ended(self, name: str) -> None:
+        """From now on the container stays ended once it has, also when the engine starts anew."""
+        await self._changed(f"Letting go of {name}", ["docker", "update", "--restart", "no", name])
 
     async def start(self, name: str) -> None:
         """Start a container that was stopped."""

@@ -29,7 +29,7 @@ class ContainerSpec:
     pids: int = 128
     read_only: bool = True
     tmpfs: tuple[str, ...] = ("/tmp:size=64m",)  # noqa: S108 - inside the container
-    restart: str = "unless-stopped"
+    restart: str = "always"
     user: str | None = None
     entrypoint: str | None = None
     command: tuple[str, ...] = ()

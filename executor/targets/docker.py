@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from executor.adapters.docker import Container, Docker, Image
 from executor.adapters.docker_argv import ContainerSpec
 from executor.adapters.machine import Machine
-from executor.errors import Permanent, ReleaseAtFault
+from executor.errors import Permanent, ReleaseAtFault, Transient
 from executor.targets.base import Doing, Release, Running
 from executor.targets.container_env import env_file_text
 from executor.targets.container_names import (
@@ -25,7 +25,7 @@ from executor.targets.deploy_lock import DeployLock
 from executor.targets.edge import Edge
 from executor.targets.edge_config import RELEASE_PORT
 from executor.targets.image import Images
-from executor.targets.proving import Proof, probe_until
+from executor.targets.proving import Proof, probe_until, wrong_body
 
 _LOG_LINES = 60
 _WRITABLE = "droplet.writable_root"
@@ -38,6 +38,10 @@ for file in *; do
     for name; do [ "$file" != "$name" ] || kept=1; done
     [ "$kept" ] || rm -f "$file"
 done
+"""
+_ASK_INSIDE = """
+import sys, urllib.request
+sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=3).read(65536).decode())
 """
 _TRIAL_SPACING = 0.7
 """Seconds between the probes of a release that has the traffic already: a late crash shows by then."""
@@ -153,15 +157,18 @@ class DockerTarget:
         else:
             async with self._machine.reach(address, RELEASE_PORT) as url:
                 proof = await self._probed(url, running)
-        if not proof.proven:
-            raise await self._fault(running, proof)
+        if proof.proven:
+            return
+        if container is not None and address and not proof.ended:
+            await self._refuse_broken_network(container, address, release)
+        raise await self._fault(running, proof)
 
     async def switch(self, running: Running, release: Release) -> None:
         """Point the proxy at it on trial, and back at the earlier one if it does not go on answering."""
         droplet, container = release.droplet_name, running.handle["container"]
         docker = self._guarded(droplet)
         before = await self._edge.serves(droplet)
-        on_trial = before if before != container else None
+        on_trial = before if before != container and await self._runs(before) else None
         await self._edge.point(docker, droplet, container, earlier=on_trial)
         async with self._edge.reached(droplet) as url:
             proof = await self._probed(url, running, spacing=_TRIAL_SPACING)
@@ -189,6 +196,7 @@ class DockerTarget:
         docker = self._guarded(handle["droplet"])
         found = await docker.container(handle["container"])
         if found is not None and found.running:
+            await docker.stay_ended(found.name)
             await docker.stop(found.name, self._bounds.grace)
 
     async def retire(self, droplet: str) -> None:
@@ -219,6 +227,10 @@ class DockerTarget:
     async def aclose(self) -> None:
         """Let go of the connection; the containers run on."""
         await self._machine.aclose()
+
+    async def _runs(self, container: str | None) -> bool:
+        found = await self._docker.container(container) if container else None
+        return found is not None and found.running
 
     async def _kept(self, release: Release) -> Image:
         found = await self._docker.images({RELEASE: release.id})
@@ -274,6 +286,20 @@ class DockerTarget:
             alive=alive,
             spacing=spacing,
         )
+
+    async def _refuse_broken_network(self, container: Container, address: str, release: Release) -> None:
+        """Raise Transient when the release answers in its container and the engine's network leads nowhere.
+
+        That happens for a while after an engine was killed; a container that is made anew is reached again.
+        """
+        words = ["python", "-c", _ASK_INSIDE, f"http://{address}:{RELEASE_PORT}/health"]
+        done = await self._docker.execute(container.name, words)
+        if done.code == 0 and wrong_body(done.stdout, release.id) is None:
+            await self._guarded(release.droplet_name).remove(container.name)
+            raise Transient(
+                f"Release {release.id} is well, and Docker's network on {self._machine.name} misses it.",
+                hint="Its container is made anew by itself; `journalctl -u docker` there may tell more.",
+            )
 
     async def _fault(self, running: Running, proof: Proof) -> ReleaseAtFault:
         found = await self._docker.container(running.handle["container"])

@@ -23,6 +23,7 @@ defaults
     mode http
     option forwardfor
     option idle-close-on-response
+    option http-server-close
     option redispatch 1
     retries 3
     retry-on conn-failure empty-response
@@ -75,11 +76,3 @@ def served_by(config: str) -> str | None:
             case ["server", "live", address, *_]:
                 return address.partition(":")[0]
     return None
-
-
-def config_for_service(service: str, most: int) -> str:
-    """Requests are spread over up to `most` healthy tasks behind one name in Docker's DNS."""
-    template = f"server-template task 1-{most} {service}:{RELEASE_PORT} resolvers engine"
-    checks = "check inter 500ms fall 2 rise 1 init-addr none"
-    health = "    option httpchk GET /health\n    balance leastconn\n"
-    return f"{_COMMON}\nbackend release\n{health}    {template} {checks}\n"

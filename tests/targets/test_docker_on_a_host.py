@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.testbed
 
 
 @pytest.fixture
-async def target(alpha, tmp_path) -> AsyncIterator[DockerTarget]:  # noqa: F811
+async def target(alpha, tmp_path) -> AsyncIterator[DockerTarget]:
     made = docker_target(alpha.machine(), tmp_path / "state")
     if await alpha.docker("ps", "-aq", "--filter", "label=fpai.droplet=tiny"):
         await withdrawn(made, "tiny")
@@ -39,7 +40,7 @@ async def images(host) -> list[str]:
     return (await host.docker("image", "ls", "-q", "--filter", "label=fpai.droplet=tiny")).split()
 
 
-async def test_a_second_release_replaces_the_first_without_one_failed_request(target, alpha, tmp_path):  # noqa: F811
+async def test_a_second_release_replaces_the_first_without_one_failed_request(target, alpha, tmp_path):
     log = Log()
     one = await deployed(target, tiny_release(tmp_path, "r1"), log)
     async with Poller(one.url) as poller:
@@ -77,8 +78,11 @@ _BROKEN = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("shape", _BROKEN)
-async def test_r4_the_old_release_serves_on_when_the_new_one(shape, target, alpha, tmp_path):  # noqa: F811
+_SAMPLED = ("ends soon after it has answered", "answers 500", "needs more memory than it may have")
+
+
+@pytest.mark.parametrize("shape", _BROKEN if os.environ.get("FPAI_SWEEP") == "all" else _SAMPLED)
+async def test_r4_the_old_release_serves_on_when_the_new_one(shape, target, alpha, tmp_path):
     good = await deployed(target, tiny_release(tmp_path, "good"))
     before = await images(alpha)
     async with Poller(good.url) as poller:
@@ -100,7 +104,7 @@ async def test_r4_the_old_release_serves_on_when_the_new_one(shape, target, alph
         ("RUN --mount=type=bind,source=/,target=/host cp -r /host/root /srv", "RUN does only"),
     ],
 )
-async def test_r4_the_old_release_serves_on_when_the_image_is_bad(line, said, target, alpha, tmp_path):  # noqa: F811
+async def test_r4_the_old_release_serves_on_when_the_image_is_bad(line, said, target, alpha, tmp_path):
     good = await deployed(target, tiny_release(tmp_path, "good"))
     bad = tiny_release(tmp_path, "bad")
     dockerfile = bad.source / "Dockerfile"
@@ -114,7 +118,7 @@ async def test_r4_the_old_release_serves_on_when_the_image_is_bad(line, said, ta
     assert len(await containers(alpha)) == 1
 
 
-async def test_r4_a_full_disk_on_the_host_waits_and_the_old_release_serves_on(target, alpha, tmp_path):  # noqa: F811
+async def test_r4_a_full_disk_on_the_host_waits_and_the_old_release_serves_on(target, alpha, tmp_path):
     good = await deployed(target, tiny_release(tmp_path, "good"))
     incoming = f"{await target._machine.root()}/incoming"
     await target._machine.run(["mkdir", "-p", incoming])
@@ -133,7 +137,7 @@ async def test_r4_a_full_disk_on_the_host_waits_and_the_old_release_serves_on(ta
     assert (await deployed(target, new, earlier=good)).release_id == "new"
 
 
-async def test_only_the_layers_that_the_host_lacks_travel(target, alpha, tmp_path):  # noqa: F811
+async def test_only_the_layers_that_the_host_lacks_travel(target, alpha, tmp_path):
     first = Log()
     one = await deployed(target, tiny_release(tmp_path, "r1"), first)
     second = Log()
@@ -142,7 +146,7 @@ async def test_only_the_layers_that_the_host_lacks_travel(target, alpha, tmp_pat
     assert len(sent) == 1 and 0 < sent[0] < 50_000
 
 
-async def test_what_a_container_may_is_bounded_and_its_environment_is_in_no_command(target, alpha, tmp_path):  # noqa: F811
+async def test_what_a_container_may_is_bounded_and_its_environment_is_in_no_command(target, alpha, tmp_path):
     release = replace(tiny_release(tmp_path, "r1"), env={"CANARY": "canary-of-the-environment"})
     running = await deployed(target, release)
     shown = await alpha.docker("inspect", running.handle["container"])
@@ -159,7 +163,7 @@ async def test_what_a_container_may_is_bounded_and_its_environment_is_in_no_comm
     assert done.stdout.split() == [b"600"]
 
 
-async def test_a_droplet_of_another_executor_is_left_alone(target, alpha, tmp_path):  # noqa: F811
+async def test_a_droplet_of_another_executor_is_left_alone(target, alpha, tmp_path):
     await deployed(target, tiny_release(tmp_path, "r1"))
     other = docker_target(alpha.machine(), tmp_path / "other", owner="executor-other")
     with pytest.raises(Conflict, match="Another executor"):
@@ -168,13 +172,13 @@ async def test_a_droplet_of_another_executor_is_left_alone(target, alpha, tmp_pa
     await other.aclose()
 
 
-async def test_two_builds_of_a_droplet_do_not_deploy_at_once(target, alpha, tmp_path):  # noqa: F811
+async def test_two_builds_of_a_droplet_do_not_deploy_at_once(target, alpha, tmp_path):
     async with target.held("tiny", "build-a"):
         with pytest.raises(Transient, match="build-a"):
             await deployed(target, tiny_release(tmp_path, "r1"))
 
 
-async def test_a_release_that_was_pruned_is_said_to_be_gone(target, alpha, tmp_path):  # noqa: F811
+async def test_a_release_that_was_pruned_is_said_to_be_gone(target, alpha, tmp_path):
     await deployed(target, tiny_release(tmp_path, "r1"))
     gone = replace(tiny_release(tmp_path, "r0"), source=Path("/none"))
     async with target.held("tiny", "back"):
@@ -182,7 +186,7 @@ async def test_a_release_that_was_pruned_is_said_to_be_gone(target, alpha, tmp_p
             await target.start(gone)
 
 
-async def test_the_log_of_a_release_that_failed_is_in_the_error(target, alpha, tmp_path):  # noqa: F811
+async def test_the_log_of_a_release_that_failed_is_in_the_error(target, alpha, tmp_path):
     with pytest.raises(ReleaseAtFault) as refused:
         await deployed(target, tiny_release(tmp_path, "bad", main=_BROKEN["does not start"]))
     assert "no configuration" in refused.value.log
@@ -191,7 +195,7 @@ async def test_the_log_of_a_release_that_failed_is_in_the_error(target, alpha, t
     assert await alpha.docker("ps", "-aq", "--filter", "label=fpai.droplet=tiny") == ""
 
 
-async def test_a_stop_lets_open_requests_end(target, alpha, tmp_path):  # noqa: F811
+async def test_a_stop_lets_open_requests_end(target, alpha, tmp_path):
     slow = program(answer="time.sleep(1.0 if 'slow' in self.path else 0)")
     one = await deployed(target, tiny_release(tmp_path, "r1", main=slow))
     async with Poller(one.url, "/slow") as poller:
