@@ -26,7 +26,7 @@ pytestmark = pytest.mark.testbed
 
 
 @pytest.fixture(scope="module")
-def hosts(docker_engine) -> Iterator[tuple[BedHost, BedHost]]:  # noqa: F811
+def hosts(docker_engine) -> Iterator[tuple[BedHost, BedHost]]:
     """Two hosts that are one swarm; the first is its manager."""
     first, second = _brought_up("swarm-a"), _brought_up("swarm-b")
     pair = next(first), next(second)
