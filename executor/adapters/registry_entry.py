@@ -52,12 +52,13 @@ class Registered:
 class Ways:
     """What one flavour cannot do, in words for a build's log; empty where it can.
 
-    `title` names it in a sentence, `url` is where it is. `left_out` is said when a release is registered,
-    `stays` when an entry was to be removed.
+    `title` names it in a sentence, `url` is where it is; `beats` if it wants heartbeats. `left_out` is said
+    when a release is registered, `stays` when an entry was to be removed.
     """
 
     title: str
     url: str
+    beats: bool = False
     left_out: str = ""
     stays: str = ""
 

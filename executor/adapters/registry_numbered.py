@@ -59,6 +59,7 @@ class NumberedRegistry:
         self._ways = Ways(
             "the numbered Registry",
             base_url,
+            beats=True,
             left_out="It keeps no metadata: capabilities, commit and build facts are not told there.",
             stays="It cannot delete: the entry stays there, marked as withdrawn and without an address, and"
             " counts as down when its heartbeats have been missing for three minutes.",

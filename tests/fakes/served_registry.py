@@ -9,6 +9,7 @@ from typing import Any, Self
 from aiohttp import web
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
+Around = Callable[[web.Request, Handler], Awaitable[web.Response]]
 
 
 class ServedRegistry:
@@ -16,7 +17,7 @@ class ServedRegistry:
 
     `requests` logs (method, path, body). `fail(n)` answers n requests with 500 before doing anything;
     `drop(n)` does the next n writes and cuts the connection instead of answering; `answer` replaces every
-    answer; while `away` every connection is cut and nothing is done.
+    answer; while `away` every connection is cut and nothing is done. `around` sees every request pass.
     """
 
     def __init__(self) -> None:
@@ -24,6 +25,7 @@ class ServedRegistry:
         self.headers: list[dict[str, str]] = []
         self.answer: web.Response | None = None
         self.away = False
+        self.around: Around = _pass
         self.url = ""
         self._failures = 0
         self._drops = 0
@@ -72,11 +74,15 @@ class ServedRegistry:
             return web.json_response({"error": {"code": "INTERNAL_ERROR"}}, status=500)
         if self.answer is not None:
             return self.answer
-        response = await handler(request)
+        response = await self.around(request, handler)
         if self._drops and request.method != "GET":
             self._drops -= 1
             _cut(request)
         return response
+
+
+async def _pass(request: web.Request, handler: Handler) -> web.Response:
+    return await handler(request)
 
 
 def _cut(request: web.Request) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from executor.adapters.registry import CoreRegistry
+from executor.adapters.registry_choice import registry_of
 from executor.assembly import Daemon, Outside, assembled
 from executor.domain.build import FINISHED, Build, State
 from executor.domain.estimate import DEFAULT_SECONDS, Estimator
@@ -131,9 +131,9 @@ async def open_house(
     target = MemoryTarget(places)
 
     async def outside(session) -> Outside:
-        registry = CoreRegistry(session, registry_url, None) if registry_url else None
         walls = RefusingSandbox(Permanent("No sandbox is needed here."))
         made = {"sandbox": walls, "verifier": Satisfied(), **parts}
+        registry = registry_of(session, configuration)
         return Outside(places=places, targets=OneTarget(target), registry=registry, **made)
 
     tables = {"registry": {"url": registry_url}, **(settings or {})}
