@@ -117,10 +117,19 @@ class WithdrawRelease:
             await target.stop(found.handle)
         for row in await self.droplets.releases(build.droplet_id):
             if row.build_id == build.id:
-                await self.targets.named(row.target).stop(row.handle)
+                await self._stop_there(target, row, build)
         if back is None or self.targets.named(back.target) is not target:
             await target.retire(build.droplet_name)
         context.log(f"Release {release_id} is stopped.")
+
+    async def _stop_there(self, held: Target, row: ReleaseRow, build: Build) -> None:
+        """Stop a release of this build where it ran, under that target's lock."""
+        target = self.targets.named(row.target)
+        if target is held:
+            await target.stop(row.handle)
+            return
+        async with target.held(build.droplet_name, build.id):
+            await target.stop(row.handle)
 
     async def _tell_registry(self, context: StepContext, back: ReleaseRow | None) -> None:
         build = context.build

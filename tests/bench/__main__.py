@@ -13,7 +13,18 @@ from rich.console import Console
 from tests.bench import results
 from tests.bench.harness import BENCH
 
-NAMES = ("steps", "recovery", "memory", "daemon", "requests", "watchers", "growth", "sandbox", "loop")
+NAMES = (
+    "steps",
+    "recovery",
+    "memory",
+    "daemon",
+    "requests",
+    "watchers",
+    "growth",
+    "sandbox",
+    "loop",
+    "deploy",
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
