@@ -13,14 +13,17 @@ from typing import Any
 import aiohttp
 import structlog
 
+from executor import __version__
 from executor.adapters.claude import Claude
 from executor.adapters.fp_tools import FpTools
 from executor.adapters.git import Git
 from executor.adapters.hosts import swarm_machines
 from executor.adapters.machine import Machine
+from executor.adapters.machine_load import machine_load
 from executor.adapters.model_catalog import ModelFacts, look_up
-from executor.adapters.registry import CoreRegistry, Registry
 from executor.adapters.registry_cache import RegistryCache
+from executor.adapters.registry_choice import own_registry_of, registry_of
+from executor.adapters.registry_entry import Registry
 from executor.adapters.safe_address import AddressRules
 from executor.adapters.safe_session import safe_session
 from executor.adapters.spec_verifier import SpecVerifier
@@ -44,6 +47,8 @@ from executor.engine.identity import Known
 from executor.engine.intake import Defaults, Intake
 from executor.engine.live import Live
 from executor.engine.machine import Lifecycle
+from executor.engine.own_entry import OwnEntry
+from executor.engine.registrations import Registrations
 from executor.engine.runner import Limits, Runner
 from executor.engine.scheduler import Scheduler
 from executor.errors import Permanent, Transient
@@ -97,7 +102,8 @@ class WithModel:
 class Outside:
     """The parts that touch the world beyond the state directory. Without a model code is made by rule.
 
-    `machines` are those that test runs are sent to; they are let go of at the end.
+    `machines` are those that test runs are sent to; they are let go of at the end. With `own_registry` the
+    executor keeps an entry of its own there, and those of the releases that it runs.
     """
 
     places: Places
@@ -109,6 +115,7 @@ class Outside:
     spec_verifier: SpecVerifier | None = None
     publisher: Publisher | None = None
     machines: tuple[Machine, ...] = ()
+    own_registry: Registry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,15 @@ class Daemon:
     registry: RegistryCache | None
     model: ModelWatch | None
     neighbours: Neighbours
+    entries: RegistryEntries | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEntries:
+    """What is kept up to date in the registry: the executor's own entry, and its releases'."""
+
+    own: OwnEntry
+    releases: Registrations
 
 
 @asynccontextmanager
@@ -159,9 +175,13 @@ async def assembled(
         if daemon.model is not None:
             background.append(daemon.model.run())
         background += [loop() for loop in daemon.neighbours.loops]
+        if daemon.entries is not None:
+            background += [daemon.entries.own.run(), daemon.entries.releases.run()]
         for work in background:
             task = asyncio.create_task(work)
             stack.push_async_callback(_end, task)
+        if daemon.entries is not None:
+            stack.push_async_callback(daemon.entries.own.leave)
         stack.push_async_callback(_drain, daemon)
         yield daemon
 
@@ -184,11 +204,6 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
         deadline=settings.deploy.timeout,
     )
     targets = targets_of(settings, configuration.state_dir, places, lambda: process)
-    registry: Registry | None = None
-    if settings.registry.url:
-        token = configuration.secrets.get("REGISTRY_TOKEN") or None
-        mark = f"executor-{settings.server.droplet_id}"
-        registry = CoreRegistry(session, settings.registry.url, token, executor=mark)
     limits = _sandbox_limits(settings)
     packages = frozenset(settings.sandbox.packages)
     opinion = VerifierService(session, settings.verifier.url) if settings.verifier.url else None
@@ -211,7 +226,8 @@ async def real_world(configuration: Configuration, session: aiohttp.ClientSessio
         sandbox=sandbox,
         verifier=verifier,
         targets=targets,
-        registry=registry,
+        registry=registry_of(session, configuration),
+        own_registry=own_registry_of(session, configuration),
         with_model=with_model,
         spec_verifier=spec_verifier,
         publisher=publisher,
@@ -354,6 +370,10 @@ def _engine(
         intake=intake,
         decisions=Decisions(store, live, lifecycle, has_model=has_model, submit=intake.submit),
     )
+
+    def condition() -> str:
+        return "inactive" if live.draining else "error" if world.sandbox.kind == "none" else "active"
+
     around = neighbours(
         configuration,
         session=outbound,
@@ -361,9 +381,7 @@ def _engine(
         live=live,
         commands=commands,
         listed=lambda: cache.entries if cache else (),
-        condition=lambda: (
-            "inactive" if live.draining else "error" if world.sandbox.kind == "none" else "active"
-        ),
+        condition=condition,
     )
     listeners.extend(around.listeners)
     keeper = ReleaseKeeper(
@@ -374,8 +392,40 @@ def _engine(
         session=session,
         clock=clock,
     )
+    entries = None
+    if world.registry is not None and world.own_registry is not None and cache is not None:
+        entries = RegistryEntries(
+            own=OwnEntry(
+                world.own_registry,
+                droplet_id=settings.server.droplet_id,
+                base_url=configuration.base_url,
+                version=__version__,
+                condition=condition,
+                load=lambda: machine_load(configuration.state_dir),
+                heartbeat=settings.registry.heartbeat,
+            ),
+            releases=Registrations(
+                registry=world.registry,
+                cache=cache,
+                droplets=store.droplets,
+                builds=store.builds,
+                health=lambda: keeper.health,
+                heartbeat=settings.registry.heartbeat,
+            ),
+        )
     return Daemon(
-        configuration, store, bus, live, commands, scheduler, keeper, world.sandbox, cache, watch, around
+        configuration=configuration,
+        store=store,
+        bus=bus,
+        live=live,
+        commands=commands,
+        scheduler=scheduler,
+        keeper=keeper,
+        sandbox=world.sandbox,
+        registry=cache,
+        model=watch,
+        neighbours=around,
+        entries=entries,
     )
 
 
