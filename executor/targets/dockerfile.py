@@ -6,30 +6,17 @@ the droplet template pass, with other values where a value may differ (trust.md,
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from executor.errors import ReleaseAtFault
+from executor.targets.dockerfile_rules import CHECKS
 
 _MOST_BYTES = 16 << 10
-_BASE = re.compile(r"python:3\.1[0-4]-slim(-bookworm|-trixie)?")
-_COMMANDS = frozenset(
-    {
-        "pip install --no-cache-dir --only-binary :all: -r requirements.txt",
-        "useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin droplet",
-        "install -d -o droplet -g droplet /data",
-    }
-)
-_PAIR = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_.-]*)=(\"[^\"\\$`]*\"|[A-Za-z0-9_.,:/+-]*)(?=\s|$)")
-_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
-_OWN_VARIABLES = {"PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
-_STEERING = re.compile(r"(PATH|HOME|LD_.*|PYTHON.*|PIP_.*|.*_PROXY|GCONV_PATH|BASH_ENV|ENV|IFS)")
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL")
-_PLAIN_PATH = re.compile(r"(\./)?([A-Za-z0-9_][A-Za-z0-9_.-]*/?)*")
-_HEALTH_OPTION = re.compile(r"--(interval|timeout|start-period)=[0-9]{1,3}s|--retries=[0-9]{1,2}")
+_DIRECTIVE = re.compile(r"#\s*[a-z]+\s*=", re.IGNORECASE)
+_REQUIREMENTS = (["requirements.txt", "./"], ["requirements.txt", "./requirements.txt"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +42,7 @@ def read_dockerfile(source: Path) -> Dockerfile:
     if path.stat().st_size > _MOST_BYTES:
         raise _refused(0, f"it is longer than {_MOST_BYTES >> 10} KiB")
     try:
-        text = path.read_text(encoding="ascii")
+        text = path.read_bytes().decode("ascii")  # docker ends a line at \n alone, and so do we
     except UnicodeDecodeError as error:
         raise _refused(0, "only ASCII is allowed in it") from error
     return _read(text)
@@ -66,7 +53,7 @@ def _read(text: str) -> Dockerfile:
     if not lines or lines[0].word != "FROM":
         raise _refused(lines[0].number if lines else 0, "FROM has to be the first instruction")
     for line in lines:
-        check = _CHECKS.get(line.word)
+        check = CHECKS.get(line.word)
         if check is None:
             raise _refused(line.number, f"{line.word} is not allowed")
         if problem := check(line.rest):
@@ -77,27 +64,31 @@ def _read(text: str) -> Dockerfile:
 
 
 def _instructions(text: str) -> Iterator[_Line]:
-    """Whole instructions, continued lines joined by a blank."""
+    """Whole instructions, continued lines joined just as docker joins them: without a blank of its own."""
     held, first = "", 0
     for number, raw in enumerate(text.split("\n"), 1):
         if any(ord(sign) < 32 and sign != "\t" for sign in raw):
             raise _refused(number, "control characters are not allowed")
         line = raw.strip()
-        if not held and (not line or line.startswith("#")):
-            if re.match(r"#\s*[a-z]+\s*=", line, re.IGNORECASE):
-                raise _refused(number, "parser directives are not allowed")
+        if not line or line.startswith("#"):
+            _check_remark(line, number, continued=bool(first))
             continue
-        if held and (not line or line.startswith("#")):
-            raise _refused(number, "a continued instruction may not hold empty lines or comments")
         first = first or number
         if line.endswith("\\"):
-            held += line[:-1].rstrip() + " "
+            held += raw.rstrip()[:-1]
             continue
-        word, _, rest = (held + line).partition(" ")
+        word, _, rest = (held + raw).strip().partition(" ")
         yield _Line(first, word, rest.strip())
         held, first = "", 0
-    if held:
+    if first:
         raise _refused(first, "the last instruction is not finished")
+
+
+def _check_remark(line: str, number: int, *, continued: bool) -> None:
+    if continued:
+        raise _refused(number, "a continued instruction may not hold empty lines or comments")
+    if _DIRECTIVE.match(line):
+        raise _refused(number, "parser directives are not allowed")
 
 
 def _require_order(lines: list[_Line], words: list[str]) -> None:
@@ -107,105 +98,18 @@ def _require_order(lines: list[_Line], words: list[str]) -> None:
     user = words.index("USER")
     if "RUN" in words[user:] or "COPY" in words[user:]:
         raise _refused(lines[user].number, "USER has to come after every RUN and COPY")
+    _require_clean_runs(lines, words)
 
 
-def _from(rest: str) -> str:
-    return "" if _BASE.fullmatch(rest) else "the base has to be a python:3.x-slim image, without more words"
+def _require_clean_runs(lines: list[_Line], words: list[str]) -> None:
+    """RUN is root with a network: nothing of the repository but its checked requirements may be there yet."""
+    for line in lines[: _last(words, "RUN")]:
+        if line.word == "ENV" or (line.word == "COPY" and line.rest.split() not in _REQUIREMENTS):
+            raise _refused(line.number, "before RUN only `COPY requirements.txt ./` is allowed")
 
 
-def _label(rest: str) -> str:
-    pairs = _pairs(rest)
-    if pairs is None:
-        return 'labels are written name="value"'
-    return "labels that begin with fpai. are the executor's own" if any(
-        name.lower().startswith("fpai") for name, _ in pairs
-    ) else ""  # fmt: skip
-
-
-def _env(rest: str) -> str:
-    pairs = _pairs(rest)
-    if pairs is None:
-        return 'variables are written NAME="value", without $'
-    for name, _ in pairs:
-        if not _VARIABLE.fullmatch(name):
-            return f"{name} is no name of a variable"
-        if name not in _OWN_VARIABLES and _STEERING.fullmatch(name):
-            return f"{name} steers programs and may not be set"
-        if _SECRET.search(name):
-            return f"{name} looks like a secret, which does not belong into an image"
-    return ""
-
-
-def _workdir(rest: str) -> str:
-    return "" if rest in {"/srv", "/app"} else "the working directory is /srv or /app"
-
-
-def _copy(rest: str) -> str:
-    paths = rest.split()
-    if len(paths) < 2 or not all(_PLAIN_PATH.fullmatch(path) and ".." not in path for path in paths):
-        return "COPY takes plain relative paths of the repository, without options"
-    return ""
-
-
-def _run(rest: str) -> str:
-    commands = [" ".join(part.split()) for part in rest.split("&&")]
-    unknown = [command for command in commands if command not in _COMMANDS]
-    return f"RUN does only what the template's does, not: {unknown[0][:80]}" if unknown else ""
-
-
-def _user(rest: str) -> str:
-    return "" if rest in {"droplet", "10001"} else "the user has to be droplet"
-
-
-def _volume(rest: str) -> str:
-    return "" if rest in {'["/data"]', "/data"} else "the only volume is /data"
-
-
-def _expose(rest: str) -> str:
-    return "" if re.fullmatch(r"[1-9][0-9]{3,4}", rest) and int(rest) <= 65535 else "one port from 1000 on"
-
-
-def _healthcheck(rest: str) -> str:
-    options, found, command = rest.partition("CMD ")
-    if not found or not all(_HEALTH_OPTION.fullmatch(option) for option in options.split()):
-        return "HEALTHCHECK has its usual options and CMD with a list"
-    return _exec_form(command)
-
-
-def _exec_form(rest: str) -> str:
-    try:
-        words = json.loads(rest)
-    except ValueError:
-        words = None
-    if isinstance(words, list) and words and all(isinstance(word, str) for word in words):
-        return ""
-    return 'a command is written as a list: ["program", "argument"]'
-
-
-def _pairs(rest: str) -> list[tuple[str, str]] | None:
-    found, at = [], 0
-    while at < len(rest):
-        match = _PAIR.match(rest, at)
-        if match is None:
-            return None
-        found.append((match[1], match[2]))
-        at = match.end()
-    return found or None
-
-
-_CHECKS: dict[str, Callable[[str], str]] = {
-    "FROM": _from,
-    "LABEL": _label,
-    "ENV": _env,
-    "WORKDIR": _workdir,
-    "COPY": _copy,
-    "RUN": _run,
-    "USER": _user,
-    "VOLUME": _volume,
-    "EXPOSE": _expose,
-    "HEALTHCHECK": _healthcheck,
-    "CMD": _exec_form,
-}
+def _last(words: list[str], word: str) -> int:
+    return max((at for at, found in enumerate(words) if found == word), default=0)
 
 
 def _refused(line: int, problem: str) -> ReleaseAtFault:
