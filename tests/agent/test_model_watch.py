@@ -10,9 +10,9 @@ import pytest
 from executor.adapters.claude import Claude
 from executor.adapters.model_catalog import look_up
 from executor.agent.model_watch import ModelWatch
-from executor.assembly import WithModel
 from executor.domain.build import State
 from executor.errors import Conflict
+from executor.outside import WithModel
 from tests.fakes.apprentice import AllServed, Apprenticed, NoVenvs, PlainWalls, ReadsTheAnswer, answer, finish
 from tests.fakes.model import ScriptedModel, script
 from tests.steps.conftest import open_house

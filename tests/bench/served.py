@@ -20,11 +20,12 @@ from starlette.applications import Starlette
 from executor import __version__
 from executor.adapters.registry_entry import KnownDroplet, Load, Registered, RegistryEntry, Ways
 from executor.app import server_config
-from executor.assembly import Daemon, Outside, assembled
+from executor.assembly import Daemon, assembled
 from executor.domain.droplet import DropletIdentity
 from executor.domain.findings import VerifierReport
 from executor.engine.requests import SubmitRequest
 from executor.errors import Permanent
+from executor.outside import Outside
 from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
 from executor.settings import Configuration, Secrets, Settings

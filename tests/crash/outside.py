@@ -19,9 +19,9 @@ from aiohttp import web
 
 from executor.adapters.claude import Claude
 from executor.adapters.registry import CoreRegistry
-from executor.assembly import Outside, WithModel
 from executor.domain.findings import Finding, Result, VerifierReport
 from executor.errors import Permanent, ReleaseAtFault
+from executor.outside import Outside, WithModel
 from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
 from executor.store.store import DATABASE_NAME

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from executor.adapters.registry_choice import registry_of
-from executor.assembly import Daemon, Outside, assembled
+from executor.assembly import Daemon, assembled
 from executor.domain.build import FINISHED, Build, State
 from executor.domain.estimate import DEFAULT_SECONDS, Estimator
 from executor.domain.findings import Finding, Result, VerifierReport
@@ -23,6 +23,7 @@ from executor.engine.live import LiveView
 from executor.engine.machine import BuildModel, Lifecycle
 from executor.engine.requests import SubmitRequest
 from executor.errors import Permanent, ReleaseAtFault
+from executor.outside import Outside
 from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
 from executor.settings import Configuration, Secrets, Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from executor.adapters.claude import Claude
-from executor.assembly import WithModel
+from executor.outside import WithModel
 from tests.fakes.apprentice import AllServed, Apprenticed, NoVenvs, PlainWalls, ReadsTheAnswer, unwatched
 from tests.fakes.model import ScriptedModel
 from tests.fakes.spec_reply import spec_reply
