@@ -105,7 +105,8 @@ class DockerTarget:
             try:
                 yield
             finally:
-                self._guards.pop(droplet, None)
+                if self._guards.get(droplet) == hold.guard:  # else a later holder's
+                    del self._guards[droplet]
 
     async def find(self, release: Release) -> Running | None:
         """Return the release if its container runs, else None."""
