@@ -36,6 +36,7 @@ class SshServer:
     host_key: asyncssh.SSHKey
     opened: list[Any] = field(default_factory=list)
     commands: set[asyncio.Task[None]] = field(default_factory=set)
+    path: str = field(default_factory=lambda: os.environ["PATH"])
 
     def pin(self, port: int, key: asyncssh.SSHKey | None = None) -> None:
         """Write the line that pins the host key (or another key) for that port, alone in the file."""
@@ -224,7 +225,7 @@ class _Command(asyncssh.SSHServerSession[bytes]):
                 os.killpg(self._process.pid, SIGNALS[signal])
 
     async def _run(self, command: str) -> None:
-        env = {"HOME": str(self._server.home), "PATH": os.environ["PATH"]}
+        env = {"HOME": str(self._server.home), "PATH": self._server.path}
         pipe = asyncio.subprocess.PIPE
         self._process = process = await asyncio.create_subprocess_exec(
             "sh", "-c", command, stdin=pipe, stdout=pipe, stderr=pipe, env=env, start_new_session=True
