@@ -50,6 +50,7 @@ class OwnEntry:
         self._monotonic = monotonic
         self._beaten: float | None = None
         self._listed = False
+        self._turn = asyncio.Lock()
         self.warning = ""
 
     async def run(self) -> None:
@@ -63,7 +64,8 @@ class OwnEntry:
         warning = ""
         try:
             if not (warning := self._address_warning()):
-                await self._kept()
+                async with self._turn:
+                    await self._kept()
         except Conflict as taken:
             self._listed = False
             warning = (
@@ -81,10 +83,10 @@ class OwnEntry:
 
     async def leave(self) -> None:
         """Tell the registry that this executor drains; an answer is awaited for `leaving` seconds."""
-        if not self._listed:
-            return
         try:
-            async with asyncio.timeout(self._leaving):
+            async with asyncio.timeout(self._leaving), self._turn:
+                if not self._listed:
+                    return
                 await self._registry.set_status(self._entry.id, self._entry.name, "inactive")
         except (ExecutorError, TimeoutError) as error:
             log.warning("executor_still_listed", reason=str(error) or "the registry did not answer in time")

@@ -188,6 +188,26 @@ async def test_a_registry_that_hangs_does_not_keep_a_drain_waiting(session):
     assert fake.droplets[12]["status"] == "active"
 
 
+async def test_a_drain_that_begins_while_it_is_being_listed_ends_as_inactive(core):
+    listed, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(request: web.Request, handler: Handler) -> web.Response:
+        answer = await handler(request)
+        if request.method == "POST":
+            listed.set()
+            await go_on.wait()
+        return answer
+
+    core.fake.around = slowly
+    keeping = asyncio.create_task(core.entry.keep())
+    await listed.wait()
+    leaving = asyncio.create_task(core.entry.leave())
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(keeping, leaving)
+    assert core.fake.droplets[12]["status"] == "inactive"
+
+
 async def test_it_keeps_the_entry_until_it_is_ended(core):
     task = asyncio.create_task(core.entry.run())
     async with asyncio.timeout(10):

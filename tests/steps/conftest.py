@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from executor.adapters.registry_choice import registry_of
+from executor.adapters.registry_choice import own_registry_of, registry_of
 from executor.assembly import Daemon, assembled
 from executor.domain.build import FINISHED, Build, State
 from executor.domain.estimate import DEFAULT_SECONDS, Estimator
@@ -124,9 +124,10 @@ async def open_house(
     *,
     settings: Mapping[str, Any] | None = None,
     clock: Callable[[], float] = time.time,
+    itself: bool = False,
     **parts: Any,
 ) -> AsyncIterator[House]:
-    """`parts` replace those of Outside: verifier, sandbox, with_model."""
+    """`parts` replace those of Outside: verifier, sandbox, with_model; `itself` lists the executor too."""
     state_dir.mkdir(exist_ok=True)
     places = Places.of(state_dir, base=state_dir / "places")
     target = MemoryTarget(places)
@@ -135,6 +136,8 @@ async def open_house(
         walls = RefusingSandbox(Permanent("No sandbox is needed here."))
         made = {"sandbox": walls, "verifier": Satisfied(), **parts}
         registry = registry_of(session, configuration)
+        if itself:
+            made["own_registry"] = own_registry_of(session, configuration)
         return Outside(places=places, targets=OneTarget(target), registry=registry, **made)
 
     tables = {"registry": {"url": registry_url}, **(settings or {})}
