@@ -10,11 +10,12 @@ from typing import Any
 
 
 class Awaits:
-    """`kill_at` counts from 1; 0 never kills. `seen` is how many there have been."""
+    """`kill_at` counts from 1; 0 never kills. `seen` is how many there have been while `counting`."""
 
     def __init__(self, kill_at: int = 0) -> None:
         self.kill_at = kill_at
         self.seen = 0
+        self.counting = True
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
         loop.set_task_factory(
@@ -22,6 +23,8 @@ class Awaits:
         )
 
     def suspended(self) -> None:
+        if not self.counting:
+            return
         self.seen += 1
         if self.seen == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)

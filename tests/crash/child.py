@@ -1,16 +1,11 @@
 """The process that is killed: a daemon without its web layer, driven through one scenario.
 
-Run as a zygote it imports everything once, then forks a child for each line that it reads:
-`<kill_at> <state_dir> <world_url> <registry_url> <model_url> <scenario>`; it answers with
-`<exit status> <awaits seen>`.
+Its words are `<world_url> <registry_url> <model_url> <scenario>`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -21,6 +16,7 @@ from executor.errors import Conflict
 from executor.settings import Configuration, Secrets, Settings
 from tests.crash.awaits import Awaits
 from tests.crash.outside import outside_of
+from tests.crash.zygote import serve
 
 INTENT = "Build a Library Droplet that stores books with title, author and year"
 
@@ -56,9 +52,10 @@ async def _until_still(daemon: Daemon, build: Build, leaving: State | None = Non
     return now
 
 
-async def run(awaits: Awaits, state_dir: Path, urls: list[str], scenario: str) -> None:
+async def run(awaits: Awaits, state_dir: Path, words: list[str]) -> None:
+    """One life of the daemon."""
     awaits.install(asyncio.get_running_loop())
-    world_url, registry_url, model_url = urls
+    world_url, registry_url, model_url, scenario = words
     settings = Settings.model_validate({"registry": {"url": registry_url}})
     configuration = Configuration(settings, Secrets({}), None, state_dir)
     outside = outside_of(world_url, registry_url, model_url, state_dir, scenario)
@@ -71,32 +68,7 @@ async def _whole(configuration: Configuration, outside: object, scenario: str) -
         await drive(daemon, scenario)
 
 
-def _answer(document: dict[str, int]) -> None:
-    os.write(_ANSWERS, (json.dumps(document) + "\n").encode())
-
-
-def zygote() -> None:
+if __name__ == "__main__":
     for part in ("anthropic", "anthropic.types.shared.error_details", "anthropic.lib.streaming"):
         import_module(part)  # once, not in every child
-    for line in sys.stdin:
-        kill_at, state_dir, *urls, scenario = line.split()
-        reader, writer = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(reader)
-            awaits = Awaits(int(kill_at))
-            asyncio.run(run(awaits, Path(state_dir), urls, scenario))
-            os.write(writer, json.dumps(awaits.seen).encode())
-            os._exit(0)
-        os.close(writer)
-        _, status = os.waitpid(pid, 0)
-        seen = os.read(reader, 100).decode() or "0"
-        os.close(reader)
-        _answer({"code": os.waitstatus_to_exitcode(status), "seen": int(seen)})
-
-
-if __name__ == "__main__":
-    # What a child logs goes to stderr; the pipe that was stdout is for answers alone.
-    _ANSWERS = os.dup(1)
-    os.dup2(2, 1)
-    zygote()
+    serve(run)

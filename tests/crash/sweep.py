@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.crash.outside import WorldServer
+from tests.crash.zygote import Zygote
 
-ROOT = Path(__file__).parents[2]
 _MOST_RESTARTS = 5
 
 
@@ -25,15 +22,10 @@ class Sweep:
 
     def __init__(self, server: WorldServer) -> None:
         self._server = server
-        self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.child"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, bufsize=1,
-        )  # fmt: skip
+        self._zygote = Zygote("tests.crash.child")
 
     def close(self) -> None:
-        self._zygote.stdin.close()
-        self._zygote.wait(10)
-        self._zygote.stdout.close()
+        self._zygote.close()
 
     def outcome(self, scenario: str, *kills: int) -> tuple[dict[str, Any], int]:
         """The scenario's end with a kill at these awaits of successive runs; and the last run's awaits."""
@@ -56,11 +48,8 @@ class Sweep:
 
     def _run(self, kill_at: int, state_dir: Path, scenario: str) -> tuple[int, int]:
         server = self._server
-        words = (kill_at, state_dir, server.url, server.registry.url, server.model.url, scenario)
-        self._zygote.stdin.write(" ".join(map(str, words)) + "\n")
-        self._zygote.stdin.flush()
-        answer = json.loads(self._zygote.stdout.readline())
-        return answer["code"], answer["seen"]
+        urls = (server.url, server.registry.url, server.model.url)
+        return self._zygote.run(kill_at, state_dir, *urls, scenario)
 
 
 def _summary(state_dir: Path, server: WorldServer) -> dict[str, Any]:
@@ -90,7 +79,7 @@ def _summary(state_dir: Path, server: WorldServer) -> dict[str, Any]:
         "effects_pending": pending,
         "spec": spec,
         "answered": answered,
-        "trees": _trees(state_dir),
+        "trees": trees_of(state_dir),
         "alive": len(server.world.alive),
         "starts": sum(act.startswith("start") for act in server.world.acts),
         "stops": sum(act.startswith("stop") for act in server.world.acts),
@@ -100,7 +89,7 @@ def _summary(state_dir: Path, server: WorldServer) -> dict[str, Any]:
     }
 
 
-def _trees(state_dir: Path) -> list[str]:
+def trees_of(state_dir: Path) -> list[str]:
     """The trees of all commits: the files, whatever second they were committed in."""
     repository = next(state_dir.glob("repositories/*.git"), None)
     if repository is None:

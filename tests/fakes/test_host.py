@@ -19,7 +19,6 @@ from tests.testbed.bed import BASE_IMAGE, EDGE_IMAGE
 from tests.testbed.shipyard import deployed, deployed_in_the_end, docker_target, withdrawn
 from tests.testbed.tiny import tiny_release
 
-
 _BROKEN = ["exits", "hangs", "out of memory", "silent", "500", "wrong release"]
 
 
