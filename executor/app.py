@@ -153,13 +153,14 @@ def _dependencies(configuration: Configuration, daemon: Daemon) -> tuple[Depende
     walls = "unavailable" if daemon.sandbox.kind == "none" else "available"
     found = [Dependency("sandbox", "local", walls, impact="builds stop at the Verifier", required=True)]
     if daemon.registry is not None:
+        hidden = daemon.entries.own.warning if daemon.entries else ""
         found.append(
             Dependency(
                 "registry",
                 "http",
                 daemon.registry.status,
                 host=configuration.settings.registry.url,
-                impact="builds wait at step 7 until it is back",
+                impact=f"builds wait at step 7 until it is back. {hidden}".strip(),
             )
         )
     if daemon.model is not None:

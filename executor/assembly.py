@@ -119,8 +119,8 @@ async def assembled(
         if unfinished:
             log.info("builds_picked_up", count=unfinished)
         background: list[Coroutine[Any, Any, None]] = [daemon.scheduler.run(), daemon.keeper.run()]
-        if daemon.registry is not None:
-            background.append(daemon.registry.run())
+        if daemon.registry is not None and daemon.entries is None:
+            background.append(daemon.registry.run())  # with entries, each look at them refreshes the list
         if daemon.model is not None:
             background.append(daemon.model.run())
         background += [loop() for loop in daemon.neighbours.loops]

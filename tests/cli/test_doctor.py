@@ -25,6 +25,7 @@ NAMES = {
     "port",
     "daemon",
     "secrets",
+    "deploy",
     "registry",
     "notifications",
 }
