@@ -42,10 +42,14 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image; `layers` are the digests of its layers from the lowest one, `size` is in bytes."""
+    """An image; `layers` are the digests of its layers from the lowest one, `size` is in bytes.
+
+    `digests` are the `REPOSITORY@sha256:…` under which image registries have it.
+    """
 
     id: str
     tags: tuple[str, ...]
+    digests: tuple[str, ...]
     labels: Mapping[str, str]
     layers: tuple[str, ...]
     size: int
@@ -248,6 +252,7 @@ def _image(item: Mapping[str, Any]) -> Image:
     return Image(
         id=item["Id"],
         tags=tuple(tag for tag in item.get("RepoTags") or [] if tag != "<none>:<none>"),
+        digests=tuple(item.get("RepoDigests") or []),
         labels=config.get("Labels") or {},
         layers=tuple(item["RootFS"].get("Layers") or []),
         size=int(item.get("Size", 0)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from executor.adapters.programs import Finished
 from executor.errors import Permanent, ReleaseAtFault, Transient
 from executor.targets.base import Doing, Release
 from executor.targets.container_names import DROPLET, RELEASE
-from executor.targets.dockerfile import read_dockerfile
-from executor.targets.image_archive import digest_of, known_layers, write_archive
+from executor.targets.image_context import checked_context
+from executor.targets.image_shipping import Shipping, short
 
 _LOG_LINES = 60
 _NETWORK = re.compile(
@@ -37,8 +38,7 @@ class Images:
 
     def __init__(self, engine: Docker, places: Path, *, registry: str = "") -> None:
         self._engine = engine
-        self._places = places
-        self._registry = registry.rstrip("/")
+        self._shipping = Shipping(engine, places, registry=registry)
         self._building = asyncio.Lock()
 
     async def built(self, release: Release, doing: Doing) -> Image:
@@ -61,26 +61,14 @@ class Images:
             image = await self._engine.image(await self._build(release, doing))
         if image is None:
             raise Transient(f"The image of release {release.id} vanished while it was built.")
-        return image
+        return await self._named(image, release.droplet_name)
 
     async def shipped(self, image: Image, host: Docker, machine: Machine, doing: Doing) -> int:
         """Bring an image to the machine unless it has it; return how many bytes travelled.
 
         Raises Transient when the way there breaks; what has arrived is not sent again.
         """
-        if machine is self._engine.machine or await host.image(image.id) is not None:
-            return 0
-
-        async def probe() -> Mapping[str, Any] | None:
-            return {"bytes": 0} if await host.image(image.id) is not None else None
-
-        async def act() -> Mapping[str, Any]:
-            return {"bytes": await self._brought(image, host, machine, doing)}
-
-        done = await doing.effect(f"ship/{image.id[7:27]}/{machine.name}", probe=probe, act=act)
-        if await host.image(image.id) is None:  # known to have been shipped, yet gone
-            return await self._brought(image, host, machine, doing)
-        return int(done["bytes"])
+        return await self._shipping.shipped(image, host, machine, doing)
 
     async def edge_shipped(self, ref: str, host: Docker, machine: Machine, doing: Doing) -> None:
         """Have the proxy's image on the machine: it is sent from here if it is here, else pulled there."""
@@ -102,20 +90,22 @@ class Images:
     async def pruned(self, host: Docker, droplet: str, keep: frozenset[str]) -> None:
         """Remove the droplet's images of releases that are not kept, there and here; used ones stay.
 
-        The newest one stays here: its layers are what makes the next build quick.
+        The newest one stays here: its layers are what makes the next build quick. What is left of archives of
+        images that are gone goes too.
         """
         if host.machine is not self._engine.machine:
             await _remove(host, _unkept(await host.images({DROPLET: droplet}), keep))
         newest_first = await self._engine.images({DROPLET: droplet})
         await _remove(self._engine, _unkept(newest_first[1:], keep))
+        await self._shipping.swept(host.machine)
 
     async def _of_release(self, release_id: str) -> Image | None:
         found = await self._engine.images({RELEASE: release_id})
         return found[0] if found else None
 
     async def _build(self, release: Release, doing: Doing) -> str:
-        """Build, tag by content, and return the image's id."""
-        dockerfile = await asyncio.to_thread(read_dockerfile, release.source)
+        """Build and return the image's id."""
+        dockerfile = await asyncio.to_thread(checked_context, release.source)
         await self._base(dockerfile.base, doing)
         doing.progress("building the image", 0.15)
         labels = {
@@ -125,19 +115,28 @@ class Images:
             "fpai.commit": release.commit,
             "fpai.version": release.version,
         }
-        name = f"fpai/{release.droplet_name}"
-        passing = f"{name}:building-{release.commit[:12]}"
+        passing = f"{_passing(release.droplet_name)}{release.commit[:12]}"
         async with self._building:
-            done = await self._engine.build(BuildSpec(str(release.source), passing, labels))
+            done = await self._engine.build(BuildSpec(str(release.source.absolute()), passing, labels))
         if done.code != 0:
             raise _build_error(done, release, self._engine.machine.name)
         image = await self._engine.image(passing)
         if image is None:
             raise Transient("The image was built and is not there.")
-        await self._engine.tag(image.id, f"{name}:{image.id[7:27]}")
-        await self._engine.remove_image(passing)
-        doing.log(f"Image {name}:{image.id[7:27]} is built, {image.size >> 20} MB.")
+        doing.log(f"The image of release {release.id} is built, {image.size / 1e6:.0f} MB.")
         return image.id
+
+    async def _named(self, image: Image, droplet: str) -> Image:
+        """The image under the name of its content alone; an interrupted build may have left another."""
+        name = f"fpai/{droplet}:{short(image)}"
+        passing = [tag for tag in image.tags if tag.startswith(_passing(droplet))]
+        if name in image.tags and not passing:
+            return image
+        await self._engine.tag(image.id, name)
+        for tag in passing:
+            await self._engine.remove_image(tag)
+        others = (tag for tag in image.tags if tag != name and tag not in passing)
+        return replace(image, tags=(name, *others))
 
     async def _base(self, ref: str, doing: Doing) -> None:
         if await self._engine.image(ref) is not None:
@@ -151,70 +150,10 @@ class Images:
                 hint=f"Run `docker pull {ref}` where it can be reached, then `fpai retry`.",
             ) from error
 
-    async def _brought(self, image: Image, host: Docker, machine: Machine, doing: Doing) -> int:
-        if self._registry and image.labels.get(DROPLET):
-            await self._by_registry(image, host, doing)
-            return 0
-        known = known_layers(image.layers, [other.layers for other in await host.images({})])
-        sent = await self._sent(image, host, machine, doing, known)
-        if await host.image(image.id) is None and known:
-            # An engine whose store wants every layer in the file (containerd's) takes the whole image.
-            sent += await self._sent(image, host, machine, doing, 0)
-        if await host.image(image.id) is None:
-            raise Transient(f"{machine.name} took the image and does not know it; it is sent again.")
-        doing.log(f"{sent / 1e6:.1f} MB were sent to {machine.name}; it had {known} of the image's layers.")
-        return sent
 
-    async def _by_registry(self, image: Image, host: Docker, doing: Doing) -> None:
-        ref = f"{self._registry}/fpai/{image.labels[DROPLET]}:{image.id[7:27]}"
-        doing.progress(f"pushing the image to {self._registry}", 0.2)
-        await self._engine.tag(image.id, ref)
-        await self._engine.push(ref)
-        doing.progress(f"pulling the image from {self._registry}", 0.25)
-        await host.pull(ref)
-        found = await host.image(ref)
-        if found is None or found.id != image.id:
-            raise Permanent(
-                f"The image registry gave another image than the one that was pushed as {ref}.",
-                hint="Nothing was started from it. Who else may push there?",
-                code="IMAGE_CHANGED",
-            )
-
-    async def _sent(self, image: Image, host: Docker, machine: Machine, doing: Doing, known: int) -> int:
-        doing.progress("packing the image", 0.2)
-        archive = await self._archive(image, known)
-        total = archive.stat().st_size
-        path = f"{await machine.root()}/incoming/{archive.name}"
-
-        def told(sent: int) -> None:
-            text = f"sending the image: {sent / 1e6:.1f} of {total / 1e6:.1f} MB"
-            doing.progress(text, 0.2 + 0.1 * sent / max(total, 1))
-
-        sent = await machine.send(
-            archive, path, sha256=await asyncio.to_thread(digest_of, archive), told=told
-        )
-        doing.progress("loading the image", 0.3)
-        try:
-            await host.load(path)
-        except Permanent:
-            if not known:
-                raise
-        finally:
-            await machine.run(["rm", "-f", path])
-        archive.unlink(missing_ok=True)
-        return sent
-
-    async def _archive(self, image: Image, known: int) -> Path:
-        """The file to send; one that an interrupted transfer has left is the same to the last byte."""
-        self._places.mkdir(parents=True, exist_ok=True)
-        archive = self._places / f"{image.id[7:27]}-{known}.tar.gz"
-        if archive.exists():
-            return archive
-        saved = self._places / f"{image.id[7:27]}.saved"
-        await self._engine.save(image.tags[0] if image.tags else image.id, str(saved))
-        await asyncio.to_thread(write_archive, saved, archive, without=known)
-        saved.unlink(missing_ok=True)
-        return archive
+def _passing(droplet: str) -> str:
+    """How the tag begins that an image has until it has its own."""
+    return f"fpai/{droplet}:building-"
 
 
 def _unkept(images: Sequence[Image], keep: frozenset[str]) -> list[Image]:

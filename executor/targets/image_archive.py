@@ -12,6 +12,7 @@ import json
 import os
 import posixpath
 import tarfile
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -38,24 +39,33 @@ def known_layers(layers: tuple[str, ...], others: Iterable[tuple[str, ...]]) -> 
 def write_archive(saved: Path, archive: Path, *, without: int) -> None:
     """Rewrite what `docker save` wrote without its `without` lowest layers; the same input, the same bytes.
 
-    The file is in place whole or not at all. Raises Permanent for a file that is no saved image.
+    The file is in place whole or not at all. Raises Permanent for a file that is no saved image, OSError when
+    the disk refuses.
     """
-    part = archive.with_name(f"{archive.name}.part")
+    # A name of its own: the thread of a call that was cancelled may still be writing.
+    handle, name = tempfile.mkstemp(prefix=f"{archive.name}.", dir=archive.parent)
+    part = Path(name)
     try:
-        with tarfile.open(saved) as source, part.open("wb") as raw:
-            left_out = _left_out(source, without)
-            with (
-                gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
-                tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as target,
-            ):
-                for member in sorted(source.getmembers(), key=lambda item: item.name):
-                    if member.name not in left_out:
-                        _copy(source, member, target)
+        with os.fdopen(handle, "wb") as raw, tarfile.open(saved) as source:
+            _rewrite(source, raw, without)
             raw.flush()
             os.fsync(raw.fileno())
-    except (tarfile.TarError, KeyError, ValueError) as error:
+        part.replace(archive)
+    except (tarfile.TarError, LookupError, ValueError) as error:
         raise Permanent(f"What docker saved in {saved} cannot be read as an image: {error}.") from error
-    part.replace(archive)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _rewrite(source: tarfile.TarFile, raw: IO[bytes], without: int) -> None:
+    left_out = _left_out(source, without)
+    with (
+        gzip.GzipFile(filename="", mode="wb", compresslevel=1, fileobj=raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as target,
+    ):
+        for member in sorted(source.getmembers(), key=lambda item: item.name):
+            if member.name not in left_out:
+                _copy(source, member, target)
 
 
 def digest_of(path: Path) -> str:
