@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,11 +16,12 @@ from executor.adapters.docker_argv import (
     images_argv,
     run_argv,
 )
-from executor.adapters.docker_errors import docker_error
+from executor.adapters.docker_errors import NOT_STARTABLE, docker_error
 from executor.adapters.machine import Machine
 from executor.adapters.programs import Finished
-from executor.errors import Conflict, NotFound, Permanent
+from executor.errors import Conflict, NotFound, Permanent, ReleaseAtFault
 
+_IN_USE = re.compile(r"is using|being used|must be forced|dependent child")
 _QUICK, _SLOW, _BUILD = 60.0, 600.0, 1800.0
 
 
@@ -98,8 +100,18 @@ class Docker:
         return [_image(item) for item in await self._inspected("image", list(dict.fromkeys(ids)))]
 
     async def run(self, spec: ContainerSpec) -> None:
-        """Make and start a container. Raises Conflict when the name is taken, Transient for a taken port."""
-        await self._changed(f"Starting {spec.name}", run_argv(spec))
+        """Make and start a container.
+
+        Raises Conflict when the name is taken, NotFound for a lost image or network, Transient for a taken
+        port or a full disk, ReleaseAtFault when the image's own command cannot be run: then the container is
+        left behind.
+        """
+        try:
+            await self._changed(f"Starting {spec.name}", run_argv(spec))
+        except Permanent as error:
+            if error.code == NOT_STARTABLE and spec.entrypoint is None:
+                raise ReleaseAtFault(error.message, hint=error.hint, log=error.message) from error
+            raise
 
     async def keep_running(self, name: str) -> None:
         """From now on the engine starts the container again whenever it has ended, and after a boot.
@@ -174,8 +186,7 @@ class Docker:
         done = await self.machine.run([*self._guard, "docker", "image", "rm", ref], timeout=_SLOW)
         if done.code != 0:
             error = docker_error(done, self.machine.name, f"Removing image {ref}")
-            in_use = "is using" in done.error_text or "must be forced" in done.error_text
-            if not isinstance(error, NotFound) and not in_use and "dependent child" not in done.error_text:
+            if not isinstance(error, NotFound) and not _IN_USE.search(done.error_text):
                 raise error
 
     async def push(self, ref: str) -> None:

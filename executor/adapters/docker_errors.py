@@ -15,8 +15,11 @@ _AWAY = re.compile(
     r"cannot connect to the docker daemon|is the docker daemon running|connection (refused|reset)"
     r"|error during connect|\beof\b|context (deadline exceeded|canceled)|shutting down|i/o timeout"
     r"|temporary failure|removal of container \S+ is already in progress|marked for removal"
-    r"|tls handshake timeout"
+    r"|tls handshake timeout|container \S+ is not running"
 )
+_BAD_ARCHIVE = re.compile(r"error processing tar file|invalid tar header|archive/tar")
+_NOT_STARTABLE = re.compile(r"oci runtime create failed.*: exec: |exec format error")
+NOT_STARTABLE = "NOT_STARTABLE"
 _FENCED, _NO_SUCH_PROGRAM = 97, 127
 
 
@@ -44,7 +47,7 @@ def _passing(machine: str, what: str, said: str, lower: str) -> Transient | None
             f"{machine} has no space left: {said}",
             hint="Free some there (`docker system df` shows what holds it); the build goes on by itself.",
         )
-    if _AWAY.search(lower):
+    if _AWAY.search(lower) and not _BAD_ARCHIVE.search(lower):
         return Transient(
             f"Docker on {machine} does not answer: {said}",
             hint="The step is tried again by itself.",
@@ -57,6 +60,12 @@ def _refusal(done: Finished, machine: str, what: str, said: str, lower: str) -> 
         return Permanent(
             f"The login on {machine} may not talk to docker: {said}",
             hint="On that host run: sudo usermod -aG docker USER. Who may use docker is root there.",
+        )
+    if _NOT_STARTABLE.search(lower):
+        return Permanent(
+            f"{what} on {machine}: its command cannot be run: {said}",
+            hint="Is the program in the image, executable, and made for that machine's processor?",
+            code=NOT_STARTABLE,
         )
     if done.code == _NO_SUCH_PROGRAM:
         return Permanent(f"docker is not installed on {machine}.", hint="Install Docker there.")
