@@ -72,11 +72,11 @@ class Images:
 
     async def edge_shipped(self, ref: str, host: Docker, machine: Machine, doing: Doing) -> None:
         """Have the proxy's image on the machine: it is sent from here if it is here, else pulled there."""
-        if await host.image(ref) is not None:
-            return
-        here = await self._engine.image(ref)
-        if here is not None and machine is not self._engine.machine:
+        there, here = await host.image(ref), await self._engine.image(ref)
+        if here is not None and (there is None or there.id == here.id):
             await self.shipped(here, host, machine, doing)
+            return
+        if there is not None:
             return
         doing.progress(f"fetching the proxy's image {ref}")
         try:

@@ -46,12 +46,12 @@ class Shipping:
         """
         if machine is self._engine.machine:
             return 0
-        if await _has(host, image):
-            await self._tidied(image, machine)
-            return 0
 
         async def probe() -> Mapping[str, Any] | None:
-            return {"bytes": 0} if await _has(host, image) else None
+            if not await _has(host, image):
+                return None
+            await self._tidied(image, machine)
+            return {"bytes": 0}
 
         async def act() -> Mapping[str, Any]:
             return {"bytes": await self._brought(image, host, machine, doing)}

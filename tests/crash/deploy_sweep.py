@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -88,10 +89,11 @@ def _database(state_dir: Path) -> dict[str, Any]:
         "artifacts": "SELECT kind, count(*) FROM artifacts GROUP BY kind ORDER BY kind",
         "releases": "SELECT id, state, version, target, handle FROM releases ORDER BY id",
         "droplets": "SELECT id, name, release_id FROM droplets",
-        "effects": "SELECT key, done_at IS NOT NULL FROM effects ORDER BY key",
+        "effects": "SELECT key, done_at IS NOT NULL FROM effects",
     }
     with contextlib.closing(sqlite3.connect(state_dir / "executor.db")) as db:
         found = {name: db.execute(text).fetchall() for name, text in asked.items()}
+    found["effects"] = _whatever_the_attempt(found["effects"])
     places = state_dir / "places"
     left = [*state_dir.glob("docker/**/*"), *places.glob("**/images/*"), *places.glob("*/scratch/*")]
     return {
@@ -99,6 +101,15 @@ def _database(state_dir: Path) -> dict[str, Any]:
         "trees": trees_of(state_dir),
         "left": sorted(str(path.relative_to(state_dir)) for path in left if path.is_file()),
     }
+
+
+def _whatever_the_attempt(effects: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Each effect, and whether it was done; what a killed daemon left running may cost another attempt."""
+    done: dict[str, int] = {}
+    for key, is_done in effects:
+        name = re.sub(r"/\d+$", "", key)
+        done[name] = max(is_done, done.get(name, 0))
+    return sorted(done.items())
 
 
 @contextlib.contextmanager
