@@ -13,8 +13,8 @@ from tests.crash.deploy_sweep import DeploySweep, sweeping_deploys
 
 pytestmark = pytest.mark.sweep
 
-SAMPLES = {"first": 3, "second": 4, "rollback": 3}
-_BROKEN_SAMPLE = 2
+SAMPLES = {"first": 2, "second": 3, "rollback": 2}
+_BROKEN_SAMPLE = 1
 _ONE_MORE_TRIAL = {"build": 0, "load": 1, "run": 2, "network": 0}
 
 
