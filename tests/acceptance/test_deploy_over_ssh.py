@@ -6,13 +6,13 @@ import asyncio
 import json
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.acceptance.daemon import RealDaemon, running
-from tests.testbed.bed import EDGE_IMAGE, alpha, docker_engine  # noqa: F401 - fixtures
+from tests.testbed.bed import EDGE_IMAGE, BedHost, alpha, docker_engine  # noqa: F401 - fixtures
 from tests.testbed.poller import Poller
 
 pytestmark = pytest.mark.testbed
@@ -25,8 +25,16 @@ def configured(home: Path, host: str) -> Path:
     return home
 
 
+async def nothing_of_an_earlier_run(host: BedHost) -> None:
+    left = await host.docker("ps", "-aq", "--filter", "label=fpai.droplet=shelf")
+    if left.split():
+        await host.docker("rm", "-f", *left.split())
+    await host.docker("volume", "rm", "-f", "fpai-shelf-data")
+
+
 @pytest.fixture
-def remote(alpha, tmp_path) -> Iterator[RealDaemon]:
+async def remote(alpha, tmp_path) -> AsyncIterator[RealDaemon]:
+    await nothing_of_an_earlier_run(alpha)
     with running(configured(tmp_path / "home", alpha.table)) as daemon:
         yield daemon
 
@@ -39,7 +47,7 @@ async def made(daemon: RealDaemon, intent: str) -> dict:
 
 async def test_a_release_over_ssh_is_replaced_by_the_next_without_one_failed_request(remote, alpha):
     first = await made(remote, "Build a droplet that stores books with title and year")
-    assert first["status"] == "complete", first
+    assert first["status"] == "complete", first["error"]
     url = first["deployment_url"]
     assert url.startswith(f"http://{alpha.address}:")
     await asyncio.to_thread(_post, f"{url}/books", {"title": "Emma", "year": 1815})
