@@ -50,7 +50,7 @@ async def _measured(host: BedHost, where: Path, rounds: int) -> list[Figure]:
         if number:  # the first release brings the base image, the proxy and the connection
             ours.append(seconds)
             typed.append(by_hand)
-            sent += [value["bytes"] for key, value in log.effects.items() if key.startswith("ship/")]
+            sent.append(sum(done["bytes"] for key, done in log.effects.items() if key.startswith("ship/")))
     await withdrawn(target, "tiny")
     await target.aclose()
     against = f"typed by hand: {median(typed):.2f} s"
