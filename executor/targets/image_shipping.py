@@ -53,13 +53,17 @@ class Shipping:
             await self._tidied(image, machine)
             return {"bytes": 0}
 
-        async def act() -> Mapping[str, Any]:
-            return {"bytes": await self._brought(image, host, machine, doing)}
+        sent = 0
 
-        done = await doing.effect(f"ship/{short(image)}/{machine.name}", probe=probe, act=act)
+        async def act() -> Mapping[str, Any]:
+            nonlocal sent
+            sent = await self._brought(image, host, machine, doing)
+            return {"bytes": sent}
+
+        await doing.effect(f"ship/{short(image)}/{machine.name}", probe=probe, act=act)
         if not await _has(host, image):  # known to have been shipped, yet gone
             return await self._brought(image, host, machine, doing)
-        return int(done["bytes"])
+        return sent
 
     async def swept(self, machine: Machine) -> None:
         """Remove archives, here and there, of images that this machine does not have any more."""
