@@ -95,9 +95,11 @@ class Docker:
         return _image(found[0]) if found else None
 
     async def images(self, labels: Mapping[str, str]) -> list[Image]:
-        """All images with these labels; every image when there are no labels."""
+        """All images with these labels, the newest first; every image when there are no labels."""
         ids = (await self._output("Listing images", images_argv(labels))).split()
-        return [_image(item) for item in await self._inspected("image", list(dict.fromkeys(ids)))]
+        seen = await self._inspected("image", list(dict.fromkeys(ids)))
+        # `docker image ls` orders by whole seconds only.
+        return [_image(item) for item in sorted(seen, key=_created, reverse=True)]
 
     async def run(self, spec: ContainerSpec) -> None:
         """Make and start a container.
@@ -256,6 +258,10 @@ def _container(item: Mapping[str, Any]) -> Container:
         started_at=state["StartedAt"],
         addresses={name: net["IPAddress"] for name, net in networks.items() if net.get("IPAddress")},
     )
+
+
+def _created(item: Mapping[str, Any]) -> str:
+    return str(item.get("Created", "")).removesuffix("Z")
 
 
 def _image(item: Mapping[str, Any]) -> Image:

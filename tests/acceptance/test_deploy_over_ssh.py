@@ -25,7 +25,7 @@ def configured(home: Path, host: str) -> Path:
     return home
 
 
-async def nothing_of_an_earlier_run(host: BedHost) -> None:
+async def nothing_is_left(host: BedHost) -> None:
     left = await host.docker("ps", "-aq", "--filter", "label=fpai.droplet=shelf")
     if left.split():
         await host.docker("rm", "-f", *left.split())
@@ -34,9 +34,10 @@ async def nothing_of_an_earlier_run(host: BedHost) -> None:
 
 @pytest.fixture
 async def remote(alpha, tmp_path) -> AsyncIterator[RealDaemon]:
-    await nothing_of_an_earlier_run(alpha)
+    await nothing_is_left(alpha)
     with running(configured(tmp_path / "home", alpha.table)) as daemon:
         yield daemon
+    await nothing_is_left(alpha)
 
 
 async def made(daemon: RealDaemon, intent: str) -> dict:

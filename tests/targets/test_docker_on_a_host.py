@@ -32,8 +32,8 @@ async def target(alpha, tmp_path) -> AsyncIterator[DockerTarget]:
 
 async def containers(host) -> list[str]:
     """The containers of the droplet there, running or not, without its proxy."""
-    words = ("ps", "-a", "--filter", "label=fpai.release", "--format", "{{.Names}} {{.State}}")
-    return (await host.docker(*words)).splitlines()
+    of_it = ("--filter", "label=fpai.release", "--filter", "label=fpai.droplet=tiny")
+    return (await host.docker("ps", "-a", *of_it, "--format", "{{.Names}} {{.State}}")).splitlines()
 
 
 async def images(host) -> list[str]:
@@ -61,7 +61,7 @@ async def test_a_second_release_replaces_the_first_without_one_failed_request(ta
 _BROKEN = {
     "does not start": "import sys; sys.exit(sys.stderr.write('no configuration') and 5)",
     "ends soon after it has answered": program(
-        before="threading.Timer(1.2, lambda: os._exit(3)).start()"
+        answer="threading.Timer(0.02, lambda: os._exit(3)).start()"
     ),
     "ends over and over": program(before="threading.Timer(0.3, lambda: os._exit(4)).start()"),
     "listens on the wrong port": program().replace("PORT = os.environ", "PORT = os.environ").replace(

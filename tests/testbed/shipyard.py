@@ -148,3 +148,7 @@ async def withdrawn(target: DockerTarget, droplet: str) -> None:
             await docker.remove(found.name)
         await target.retire(droplet)
         await target.prune(droplet, frozenset())
+    engine = target._images._engine  # a target keeps the newest image there, and tests use names again
+    for image in await engine.images({"fpai.droplet": droplet}):
+        for ref in image.tags or (image.id,):
+            await engine.remove_image(ref)
