@@ -22,10 +22,12 @@ from starlette.applications import Starlette
 from executor import __version__, logs  # logs first: with it, structlog comes without rich
 from executor.agent.model_watch import ModelWatch
 from executor.assembly import Daemon, assembled
+from executor.channels import known_channels
 from executor.engine.requests import SubmitRequest
 from executor.errors import ExecutorError, Unavailable
 from executor.sd_notify import Notifier
 from executor.settings import Configuration, ConfigurationError, load
+from executor.state_key import state_key
 from executor.state_lock import StateHeld, StateLock, StateNotWritable
 from executor.store.database import Database
 from executor.store.migrate import NewerSchema
@@ -146,6 +148,8 @@ def _api(configuration: Configuration, daemon: Daemon) -> Api:
         health_of=lambda release: daemon.keeper.health.get(release, "unknown"),
         dependencies=lambda: _dependencies(configuration, daemon),
         provider="anthropic" if configuration.has_model else "scaffold",
+        state_key=state_key(configuration.state_dir),
+        channels={name: configuration.missing_for(name) for name in known_channels(configuration)},
     )
 
 

@@ -25,6 +25,7 @@ from executor.agent.access import ModelAccess
 from executor.agent.budget import SpendingLimits
 from executor.agent.model_watch import ModelWatch
 from executor.agent.spec_author import SpecAuthor
+from executor.channels import channels_of, known_channels
 from executor.domain.build import Build
 from executor.domain.estimate import DEFAULT_SECONDS, Estimator
 from executor.domain.prices import PricePerMillion
@@ -37,6 +38,7 @@ from executor.engine.identity import Known
 from executor.engine.intake import Defaults, Intake
 from executor.engine.live import Live
 from executor.engine.machine import Lifecycle
+from executor.engine.notices import Notices
 from executor.engine.own_entry import OwnEntry
 from executor.engine.registrations import Registrations
 from executor.engine.runner import Limits, Runner
@@ -158,7 +160,8 @@ def _engine(
         for listener in listeners:
             listener(build)
 
-    lifecycle = Lifecycle(store.builds, bus, estimator, clock, noted)
+    notices = Notices(configuration.base_url)
+    lifecycle = Lifecycle(store.builds, bus, estimator, clock, noted, notices=notices)
     runner = Runner(
         lifecycle=lifecycle,
         store=store,
@@ -186,6 +189,7 @@ def _engine(
             port=settings.deploy.port_range[0],
             budget_usd=settings.builds.budget_usd or None,
             model_refusal=lambda: watch.refusal(settings.model.model) if watch else "",
+            missing_for={name: configuration.missing_for(name) for name in known_channels(configuration)},
             unpriced_model="" if settings.model.model in settings.model.prices else settings.model.model,
         ),
         registered=lambda: _registered(cache),
@@ -212,6 +216,7 @@ def _engine(
         commands=commands,
         listed=lambda: cache.entries if cache else (),
         condition=condition,
+        channels=channels_of(configuration, session, clock),
     )
     listeners.extend(around.listeners)
     keeper = ReleaseKeeper(

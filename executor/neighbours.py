@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,9 +16,11 @@ from executor.adapters.safe_address import AddressRules
 from executor.domain.build import Build
 from executor.engine.assignments import Assignments, TaskSender
 from executor.engine.assignments_heartbeat import OrchestratorHeartbeat
+from executor.engine.channel_sender import Channel, ChannelSender
 from executor.engine.dashboard_feed import DashboardFeed
 from executor.engine.deliveries import Deliveries, ReplySender, Sender
 from executor.engine.live import Live
+from executor.engine.notices import NOTIFY
 from executor.engine.reports import REPLY, TASK, Reports
 from executor.engine.requests import SubmitReply, SubmitRequest
 from executor.settings import Configuration
@@ -79,16 +81,21 @@ def neighbours(
     commands: Submits,
     listed: Callable[[], Sequence[Listed]],
     condition: Callable[[], str],
+    channels: Mapping[str, Channel],
 ) -> Neighbours:
     """Whatever `[orchestrator]` and `[dashboard]` ask for, and the answers to orders by message.
 
     `session` has to be a `safe_session` of `AddressRules.of(settings)`; `listed` is what the registry knows,
-    as last seen; `condition` answers active, inactive or error.
+    as last seen; `condition` answers active, inactive or error; `channels` are where people are
+    told, by name.
     """
     settings, base_url = configuration.settings, configuration.base_url
     rules, reports = AddressRules.of(settings), Reports(base_url, settings.server.droplet_id)
     replies = Messenger(session, rules, lambda name: endpoint_of(name, listed()))
-    senders: dict[str, Sender] = {REPLY: ReplySender(replies)}
+    senders: dict[str, Sender] = {
+        REPLY: ReplySender(replies),
+        NOTIFY: ChannelSender(channels, store.outbox),
+    }
     loops: list[Loop] = []
     heartbeat = feed = None
     if settings.orchestrator.url:

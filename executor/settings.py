@@ -34,7 +34,10 @@ SECRET_NAMES = (
     "SMTP_PASSWORD",
     "REGISTRY_TOKEN",
     "ORCHESTRATOR_TOKEN",
+    "VOICE_API_KEY",
 )
+WEBHOOK_SECRET = "WEBHOOK_SECRET_"  # noqa: S105 - the name of one
+"""Followed by a channel's name in capitals: what its webhooks are signed with."""
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -263,6 +266,50 @@ class DashboardTable(_Table):
     url: str = ""
 
 
+class SlackChannel(_Table):
+    """`[notify.NAME]` with kind slack: `channel` is needed by SLACK_BOT_TOKEN, `approvers` by the buttons."""
+
+    kind: Literal["slack"]
+    channel: str = ""
+    approvers: tuple[str, ...] = ()
+    api_url: str = "https://slack.com/api/"
+
+
+class EmailChannel(_Table):
+    """`[notify.NAME]` with kind email: an SMTP server, its password being the secret SMTP_PASSWORD."""
+
+    kind: Literal["email"]
+    host: str = Field(min_length=1)
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    tls: Literal["starttls", "tls", "none"] = "starttls"
+    user: str = ""
+    sender: str = Field(min_length=3)
+    to: tuple[str, ...] = Field(min_length=1)
+
+
+class WebhookChannel(_Table):
+    """`[notify.NAME]` with kind webhook: signed with the secret WEBHOOK_SECRET_NAME."""
+
+    kind: Literal["webhook"]
+    url: str = Field(pattern=r"^https?://")
+
+
+Channel = Annotated[SlackChannel | EmailChannel | WebhookChannel, Field(discriminator="kind")]
+ALWAYS_KNOWN = ("slack", "email")
+"""Channels that a request may name whether they are configured or not (interfaces.md, Configuration)."""
+_CHANNEL_NAME = r"[a-z0-9][a-z0-9-]{0,39}"
+
+
+class Voice(_Table):
+    """`[voice]`: an OpenAI-compatible transcription endpoint; empty: nothing is heard."""
+
+    url: str = Field(default="", pattern=r"^(https?://.*)?$")
+    model: str = "whisper-1"
+    language: str = ""
+    timeout: Duration = 60.0
+    largest: Size = 8 << 20
+
+
 class Settings(_Table):
     """The whole configuration. `secrets` come from the environment or systemd credentials only."""
 
@@ -280,6 +327,18 @@ class Settings(_Table):
     registry: RegistryTable = RegistryTable()
     orchestrator: OrchestratorTable = OrchestratorTable()
     dashboard: DashboardTable = DashboardTable()
+    notify: Mapping[str, Channel] = Field(default_factory=dict)
+    voice: Voice = Voice()
+
+    @field_validator("notify", mode="after")
+    @classmethod
+    def _named(cls, channels: Mapping[str, Channel]) -> Mapping[str, Channel]:
+        for name, channel in channels.items():
+            if not re.fullmatch(_CHANNEL_NAME, name):
+                raise ValueError(f"notify.{name}: a name is lower-case letters, digits and hyphens")
+            if name in ALWAYS_KNOWN and channel.kind != name:
+                raise ValueError(f"notify.{name} has to be of kind {name}")
+        return channels
 
     @model_validator(mode="after")
     def _swarm_is_known(self) -> Settings:
@@ -302,6 +361,14 @@ class Secrets:
         return f"Secrets({', '.join(sorted(self.values))})"
 
 
+_SLACK_NEEDS = "SLACK_WEBHOOK_URL, or SLACK_BOT_TOKEN with [notify.{}] channel"
+
+
+def webhook_secret(channel: str) -> str:
+    """The name of the secret that signs a channel's webhooks."""
+    return WEBHOOK_SECRET + channel.upper().replace("-", "_")
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """Settings with where they came from. `state_dir` is absolute."""
@@ -318,6 +385,27 @@ class Configuration:
         if model.provider == "auto":
             return bool(model.base_url or self.secrets.get("ANTHROPIC_API_KEY"))
         return model.provider == "anthropic"
+
+    @property
+    def channels(self) -> dict[str, SlackChannel | EmailChannel | WebhookChannel]:
+        """Where people can be told, by name; SLACK_WEBHOOK_URL alone makes the channel slack."""
+        found = dict(self.settings.notify)
+        if "slack" not in found and self.secrets.get("SLACK_WEBHOOK_URL"):
+            found["slack"] = SlackChannel(kind="slack")
+        return found
+
+    def missing_for(self, channel: str) -> str:
+        """What a channel lacks to be told anything, in words; empty when nothing is."""
+        table, has = self.channels.get(channel), self.secrets.get
+        if table is None:
+            return "SLACK_WEBHOOK_URL or [notify.slack]" if channel == "slack" else f"[notify.{channel}]"
+        if isinstance(table, SlackChannel):
+            by_bot = has("SLACK_BOT_TOKEN") and table.channel
+            return "" if by_bot or has("SLACK_WEBHOOK_URL") else _SLACK_NEEDS.format(channel)
+        if isinstance(table, WebhookChannel):
+            name = webhook_secret(channel)
+            return "" if has(name) else f"the secret {name}"
+        return "" if not table.user or has("SMTP_PASSWORD") else "the secret SMTP_PASSWORD"
 
     @property
     def base_url(self) -> str:
@@ -423,7 +511,10 @@ def known_keys() -> Iterator[str]:
 
 def _secrets(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     credentials = Path(env["CREDENTIALS_DIRECTORY"]) if env.get("CREDENTIALS_DIRECTORY") else None
-    for name in SECRET_NAMES:
+    named = {name for name in env if name.startswith(WEBHOOK_SECRET)}
+    if credentials and credentials.is_dir():
+        named |= {path.name for path in credentials.glob(f"{WEBHOOK_SECRET}*")}
+    for name in (*SECRET_NAMES, *sorted(named)):
         stored = _credential(credentials / name) if credentials else None
         value = env.get(name, "") if stored is None else stored
         if value or stored is not None:

@@ -44,6 +44,7 @@ async def around(
             commands=world.commands,
             listed=lambda: listed,
             condition=lambda: "active",
+            channels={},
         )
         world.listeners += found.listeners
         tasks = [asyncio.create_task(loop()) for loop in found.loops]

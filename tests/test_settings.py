@@ -43,6 +43,51 @@ def test_the_example_host_is_one_that_may_be_uncommented_as_it_stands():
     assert host.model_dump(exclude={"address"}) == DeployHost(address="x").model_dump(exclude={"address"})
 
 
+def test_the_example_channels_are_ones_that_may_be_uncommented_as_they_stand():
+    example = EXAMPLE.read_text()
+    tables = example[example.index("#     [notify.slack]") : example.index("[voice]")]
+    written = "\n".join(line[6:] for line in tables.splitlines() if line.startswith("#     "))
+    notify = Settings.model_validate(tomllib.loads(written)).notify
+    assert {name: channel.kind for name, channel in notify.items()} == {
+        "slack": "slack",
+        "email": "email",
+        "ops": "webhook",
+    }
+    for name, channel in notify.items():
+        own = written[written.index(f"[notify.{name}]") :].partition("\n[")[0]
+        assert channel.model_dump().keys() == set(re.findall(r"(?m)^(\w+) = ", own))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[notify.slack]\nkind = "email"\nhost = "h"\nsender = "a@b"\nto = ["c@d"]\n', "of kind slack"),
+        ('[notify."A b"]\nkind = "webhook"\nurl = "http://x"\n', "lower-case letters"),
+        ('[notify.ops]\nkind = "webhook"\nurl = "ftp://x"\n', "notify.ops"),
+        ('[notify.ops]\nkind = "pigeon"\n', "notify.ops"),
+        ('[notify.ops]\nkind = "webhook"\nurl = "http://x"\nsecret = "s"\n', "notify.ops.webhook.secret"),
+    ],
+)
+def test_channels_that_cannot_be_used_are_refused(tmp_path, text, said):
+    with pytest.raises(ConfigurationError) as refused:
+        load(write(tmp_path, text), {})
+    assert said in str(refused.value)
+
+
+def test_a_channel_says_what_it_lacks(tmp_path):
+    text = (
+        '[notify.ops]\nkind = "webhook"\nurl = "http://x"\n[notify.slack]\nkind = "slack"\nchannel = "C1"\n'
+    )
+    path = write(tmp_path, text)
+    bare = load(path, {})
+    assert bare.missing_for("ops") == "the secret WEBHOOK_SECRET_OPS"
+    assert "SLACK_BOT_TOKEN" in bare.missing_for("slack")
+    assert bare.missing_for("email") == "[notify.email]"
+    told = load(path, {"WEBHOOK_SECRET_OPS": "whsec_aGVsbG8=", "SLACK_BOT_TOKEN": "xoxb-1"})
+    assert (told.missing_for("ops"), told.missing_for("slack")) == ("", "")
+    assert load(None, {"SLACK_WEBHOOK_URL": "https://hooks.example/x"}).missing_for("slack") == ""
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -15,6 +15,18 @@ Also = Callable[[Any], object]
 """Further rows for a checkpoint: called with the database's connection inside its transaction."""
 
 
+def both(first: Also | None, second: Also | None) -> Also | None:
+    """One after the other, where there are two."""
+    if first is None or second is None:
+        return first or second
+
+    def also(connection: Any) -> None:
+        first(connection)
+        second(connection)
+
+    return also
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """Something that a person decided or answered, or what sent the build back (`repair`)."""

@@ -58,12 +58,25 @@ class Commands:
         return await self._intake.preview(request)
 
     async def approve(
-        self, build_id: str, *, checkpoint: str | None, decision: str, feedback: str, gate_id: str | None
+        self,
+        build_id: str,
+        *,
+        checkpoint: str | None,
+        decision: str,
+        feedback: str,
+        gate_id: str | None,
+        by: str = "",
     ) -> Build:
-        """Decide at the open gate, else the review. A wrong or stale gate: Conflict; a repeat is answered."""
+        """Decide at the open gate, else the review. A wrong or stale gate: Conflict; a repeat is answered.
+
+        `by` names who decided, where that is known: the events say so.
+        """
         said = Decision(decision)
         return await self._with_fresh(
-            build_id, lambda build: self._decisions.decide(build, checkpoint, said, feedback, gate_id)
+            build_id,
+            lambda build: self._decisions.decide(
+                build, checkpoint, said, feedback=feedback, gate_id=gate_id, by=by
+            ),
         )
 
     async def answer(self, build_id: str, answers: Mapping[str, str]) -> Build:
@@ -163,7 +176,7 @@ class Commands:
                 )
             back_to = await self._kept_release(build, to) if to else None
             why = f"A person asked for a rollback{f' to release {back_to}' if back_to else ''}."
-            return await self._decisions.withdraw(build, why, None, back_to)
+            return await self._decisions.withdraw(build, why, None, back_to=back_to)
 
         return await self._with_fresh(build_id, attempt)
 

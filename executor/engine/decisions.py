@@ -35,15 +35,22 @@ class Decisions:
         self._submit = submit
 
     async def decide(
-        self, build: Build, checkpoint: str | None, said: Decision, feedback: str, gate_id: str | None
+        self,
+        build: Build,
+        checkpoint: str | None,
+        said: Decision,
+        *,
+        feedback: str,
+        gate_id: str | None,
+        by: str = "",
     ) -> Build:
         """Apply one decision to the newest view of a build. Raises Conflict, StaleView."""
         if await self._is_repeat(build, checkpoint, said, gate_id):
             return build
         if build.state is State.WAITING_APPROVAL and checkpoint != Checkpoint.DEPLOYED:
-            return await self._decide_gate(build, checkpoint, said, feedback, gate_id)
+            return await self._decide_gate(build, checkpoint, said, feedback=feedback, gate_id=gate_id, by=by)
         if build.review is not None and checkpoint in {None, Checkpoint.DEPLOYED}:
-            return await self._decide_review(build, said, feedback, gate_id)
+            return await self._decide_review(build, said, feedback, gate_id=gate_id, by=by)
         raise Conflict(
             f"Build {build.id} is {build.state} and waits for no decision"
             + (f" at {checkpoint}." if checkpoint else "."),
@@ -69,13 +76,20 @@ class Decisions:
         return checkpoint is None and not review_pending and bool(sayings) and sayings[-1].decision == said
 
     async def _decide_gate(
-        self, build: Build, checkpoint: str | None, said: Decision, feedback: str, gate_id: str | None
+        self,
+        build: Build,
+        checkpoint: str | None,
+        said: Decision,
+        *,
+        feedback: str,
+        gate_id: str | None,
+        by: str,
     ) -> Build:
         hold = build.hold or {}
         _same_gate(build, checkpoint, gate_id, hold)
         gate = Checkpoint(hold["checkpoint"])
         saying = Saying(hold["gate_id"], gate, said, feedback)
-        data = {"checkpoint": gate, "gate_id": hold["gate_id"], "feedback": feedback}
+        data = {"checkpoint": gate, "gate_id": hold["gate_id"], "feedback": feedback, **_named(by)}
         model = BuildModel(build)
         if said is Decision.APPROVE:
             event = NewEvent("approved", f"Approved at {gate}.", data)
@@ -98,7 +112,9 @@ class Decisions:
         change = changes.requeued(build, REVISE_TO[gate], event, saying)
         return await self._lifecycle.fire(model, Trigger.REVISE, change)
 
-    async def _decide_review(self, build: Build, said: Decision, feedback: str, gate_id: str | None) -> Build:
+    async def _decide_review(
+        self, build: Build, said: Decision, feedback: str, *, gate_id: str | None, by: str
+    ) -> Build:
         review = dict(build.review or {})
         _same_gate(build, Checkpoint.DEPLOYED, gate_id, review)
         if said is Decision.REVISE:
@@ -118,14 +134,14 @@ class Decisions:
         saying = Saying(review["gate_id"], Checkpoint.DEPLOYED, said, feedback)
         review |= {"decided_at": iso(self._live.now()), "feedback": feedback}
         if said is Decision.REJECT:
-            return await self.withdraw(build, "Rejected at the review.", saying)
+            return await self.withdraw(build, "Rejected at the review.", saying, by=by)
         if said is Decision.REVISE:
-            return await self._rebuild(build, review, saying)
-        event = NewEvent("review_approved", "The result is accepted.", {"feedback": feedback})
+            return await self._rebuild(build, review, saying, by)
+        event = NewEvent("review_approved", "The result is accepted.", {"feedback": feedback, **_named(by)})
         change = Change({"review": {**review, "decision": "approved"}}, (event,), saying=saying)
         return await self._lifecycle.fire(BuildModel(build), Trigger.REVIEW, change)
 
-    async def _rebuild(self, build: Build, review: Mapping[str, Any], saying: Saying) -> Build:
+    async def _rebuild(self, build: Build, review: Mapping[str, Any], saying: Saying, by: str) -> Build:
         """A new build of this droplet with the feedback; one for each review, however often it is asked."""
         request = SubmitRequest(
             intent=f"{build.intent}\n\nRevision of release {build.facts.get('release')}: {saying.feedback}",
@@ -141,21 +157,21 @@ class Decisions:
             request_id=build.request_id,
         )
         successor = (await self._submit(request)).build.id
-        data = {"build_id": successor, "feedback": saying.feedback}
+        data = {"build_id": successor, "feedback": saying.feedback, **_named(by)}
         event = NewEvent("revision_requested", f"Revised by {successor}.", data)
         revised = {**review, "decision": "revised", "revision": successor}
         change = Change({"review": revised}, (event,), saying=saying)
         return await self._lifecycle.fire(BuildModel(build), Trigger.REVIEW, change)
 
     async def withdraw(
-        self, build: Build, why: str, saying: Saying | None, back_to: str | None = None
+        self, build: Build, why: str, saying: Saying | None, *, back_to: str | None = None, by: str = ""
     ) -> Build:
         """Begin to take the build's release back; `saying` is the decision that asked for it, if one did.
 
         `back_to` is the release that is to serve again; without it the newest earlier one does.
         """
         review = {**(build.review or {}), "decision": "rejected", "decided_at": iso(self._live.now())}
-        event = NewEvent("rollback_started", why)
+        event = NewEvent("rollback_started", why, _named(by))
         change = changes.withdrawal_begun(
             build,
             event,
@@ -175,6 +191,10 @@ class Decisions:
                 code="NEEDS_MODEL",
                 details={"setting": "model.provider"},
             )
+
+
+def _named(by: str) -> dict[str, str]:
+    return {"by": by} if by else {}
 
 
 def _same_gate(

@@ -29,8 +29,11 @@ _LONGEST_PAUSE = 60.0
 class Sender(Protocol):
     """Delivers the messages of one kind."""
 
-    async def send(self, message: Outgoing) -> None:
-        """Return once the receiver has it. Raises Transient to be tried again, other errors to give up."""
+    async def send(self, message: Outgoing) -> Mapping[str, Any] | None:
+        """Return once the receiver has it, with its receipt if one is to be kept.
+
+        Raises Transient to be tried again, other errors to give up.
+        """
         ...
 
 
@@ -81,8 +84,8 @@ class Deliveries:
         self._wake = asyncio.Event()
 
     def note(self, build: Build) -> None:
-        """Called after every commit of a build; only an end has anything to tell."""
-        if build.state in FINISHED:
+        """Called after every commit of a build: an end has to be told, and so may be what people wait for."""
+        if build.state in FINISHED or build.notify_channels:
             self._wake.set()
 
     def nudge(self) -> None:
@@ -125,7 +128,7 @@ class Deliveries:
         counted = replace(message, attempts=attempts)
         try:
             async with asyncio.timeout(_SEND_SECONDS):
-                await self._senders[message.kind].send(counted)
+                receipt = await self._senders[message.kind].send(counted)
         except (Transient, TimeoutError) as error:
             await self._postpone(counted, error)
         except ExecutorError as error:
@@ -134,7 +137,7 @@ class Deliveries:
             log.exception("message_failed", message=message.id)
             await self._postpone(counted, error)
         else:
-            await self._store.outbox.sent(message.id, self._clock())
+            await self._store.outbox.sent(message.id, self._clock(), receipt)
             log.info("message_delivered", message=message.id, attempts=attempts)
 
     async def _postpone(self, message: Outgoing, error: Exception) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
@@ -35,7 +35,8 @@ class Defaults:
 
     `targets` are the words that a submit may name.
     `budget_usd` is None where no limit is set; `unpriced_model` names a model whose price is not known,
-    and `model_refusal` says why the model cannot be used, if it cannot.
+    and `model_refusal` says why the model cannot be used, if it cannot. `missing_for` says of each channel
+    that a submit may name what it lacks to be told anything.
     """
 
     own_id: int
@@ -48,6 +49,7 @@ class Defaults:
     unpriced_model: str = ""
     model_refusal: Callable[[], str] = str
     targets: tuple[str, ...] = ("process",)
+    missing_for: Mapping[str, str] = field(default_factory=dict)
 
 
 class Intake:
@@ -99,7 +101,8 @@ class Intake:
         )
 
     async def preview(self, request: SubmitRequest) -> dict[str, Any]:
-        """What a submit would do, without doing any of it."""
+        """What a submit would do, without doing any of it. Raises Invalid for a channel that is not known."""
+        self._refuse_unknown_channel(request)
         views: list[Chosen] = []
         numbers: list[int] = []
         day = datetime.fromtimestamp(self._live.now(), UTC).date()
@@ -144,6 +147,7 @@ class Intake:
             )
         self._refuse_unpriced(request)
         self._refuse_unknown_target(request)
+        self._refuse_unknown_channel(request)
         self._refuse_without_model()
         chosen = self._choose(request, view)
         day = datetime.fromtimestamp(now, UTC).date()
@@ -164,7 +168,7 @@ class Intake:
             request_id=request.request_id,
             version=1,
             last_seq=1,
-            warnings=(*chosen.warnings, *_channel_warnings(request.notify_channels)),
+            warnings=(*chosen.warnings, *self._channel_warnings(request.notify_channels)),
         )
         accepted = NewEvent(
             "build_queued",
@@ -196,6 +200,26 @@ class Intake:
                 details={"fields": [{"loc": ["target"], "msg": f"one of {known} is expected"}]},
             )
 
+    def _refuse_unknown_channel(self, request: SubmitRequest) -> None:
+        known = self._defaults.missing_for
+        unknown = [name for name in request.notify_channels if name not in known]
+        if unknown:
+            message = f"no such channel: {unknown[0][:40]!r}; known are {', '.join(known)}"
+            raise Invalid(
+                f"There is no channel {unknown[0][:40]!r}; nothing was started.",
+                hint="[notify.NAME] in executor.toml adds one.",
+                details={"fields": [{"loc": ["notify_channels"], "msg": message}]},
+            )
+
+    def _channel_warnings(self, channels: tuple[str, ...]) -> tuple[str, ...]:
+        missing = ((name, self._defaults.missing_for[name]) for name in channels)
+        return tuple(
+            f"The channel {name} is not configured: nothing is sent there, status and report have the result."
+            f" It needs {lacks}."
+            for name, lacks in missing
+            if lacks
+        )
+
     def _refuse_without_model(self) -> None:
         if refusal := self._defaults.model_refusal():
             raise Conflict(
@@ -219,10 +243,3 @@ class Intake:
             self._store.builds.remember(submitted.build)
             self._noted(submitted.build)
             self._bus.publish(submitted.events)
-
-
-def _channel_warnings(channels: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(
-        f"The channel {name} is not configured: nothing is sent there, status and report have the result."
-        for name in channels
-    )

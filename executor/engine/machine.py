@@ -18,8 +18,9 @@ from executor.domain.estimate import Estimator
 from executor.domain.events import Event, NewEvent
 from executor.domain.lifecycle import TRANSITIONS, Trigger
 from executor.domain.outcome import Artifact
-from executor.domain.step import Also
+from executor.domain.step import Also, both
 from executor.engine.bus import Bus
+from executor.engine.notices import Notices
 from executor.errors import Conflict
 from executor.store.builds import Checkpoint, Saying, StepRun
 from executor.store.repository import Builds
@@ -105,12 +106,15 @@ class Lifecycle:
         estimator: Estimator,
         clock: Callable[[], float],
         on_commit: Callable[[Build], None],
+        *,
+        notices: Notices | None = None,
     ) -> None:
         self._builds = builds
         self._bus = bus
         self._estimator = estimator
         self._clock = clock
         self._on_commit = on_commit
+        self._notices = notices
         self._machine = _Machine(
             model=None,
             states=[state.value for state in State],
@@ -192,7 +196,9 @@ class Lifecycle:
             self._on_commit(after)
             self._bus.publish(events)
 
+        told = self._notices.of(after, events) if self._notices else None
+        also = both(change.also, told)
         await self._builds.checkpoint(
-            Checkpoint(after, events, change.artifacts, change.run, change.saying, change.also), committed
+            Checkpoint(after, events, change.artifacts, change.run, change.saying, also), committed
         )
         model.build = after

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_json
+
 from executor.store.database import Database
 
 _WAITS = """
@@ -16,14 +18,17 @@ FROM outbox AS o WHERE sent_at IS NULL AND gave_up_at IS NULL AND kind IN (%s) A
     AND e.number < o.number AND e.sent_at IS NULL AND e.gave_up_at IS NULL)
 """
 _DUE = (
-    f"SELECT id, kind, build_id, address, body, created_at, attempts {_WAITS}"
+    f"SELECT id, kind, build_id, address, body, created_at, attempts, subject {_WAITS}"
     " AND next_at <= ? ORDER BY number LIMIT ?"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message. `attempts` are the tries so far; `created_at` is in seconds since the epoch."""
+    """One message. `attempts` are the tries so far; `created_at` is in seconds since the epoch.
+
+    `subject` names what it asks about, so that its receipt can be found when that is settled.
+    """
 
     id: str
     kind: str
@@ -32,6 +37,7 @@ class Outgoing:
     body: Mapping[str, Any]
     created_at: float
     attempts: int = 0
+    subject: str | None = None
 
     @property
     def may_be_repeat(self) -> bool:
@@ -42,10 +48,11 @@ class Outgoing:
 def put(connection: sqlite3.Connection, message: Outgoing) -> bool:
     """Write a message inside any transaction; False when its id is there already."""
     cursor = connection.execute(
-        "INSERT INTO outbox (id, kind, build_id, address, body, created_at, next_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO outbox (id, kind, build_id, address, body, created_at, next_at, subject)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
         (message.id, message.kind, message.build_id, message.address,
-         json.dumps(dict(message.body), ensure_ascii=False), message.created_at, message.created_at),
+         to_json(message.body, fallback=dict).decode(), message.created_at, message.created_at,
+         message.subject),
     )  # fmt: skip
     return cursor.rowcount == 1
 
@@ -80,9 +87,19 @@ class Outbox:
 
         return await self._database.write(write)
 
-    async def sent(self, message_id: str, now: float) -> None:
-        """The receiver has it."""
-        await self._set(message_id, "sent_at = ?, reason = NULL", now)
+    async def sent(self, message_id: str, now: float, receipt: Mapping[str, Any] | None = None) -> None:
+        """The receiver has it; `receipt` is what it answered, if that is of use later."""
+        kept = None if receipt is None else json.dumps(dict(receipt))
+        await self._set(message_id, "sent_at = ?, reason = NULL, receipt = ?", now, kept)
+
+    async def receipt(self, subject: str, address: str) -> Mapping[str, Any] | None:
+        """What an address answered to the newest message about a subject; None when nothing is kept."""
+        found = await self._database.fetch(
+            "SELECT receipt FROM outbox WHERE subject = ? AND address = ? AND receipt IS NOT NULL"
+            " ORDER BY number DESC LIMIT 1",
+            (subject, address),
+        )
+        return dict(json.loads(found[0]["receipt"])) if found else None
 
     async def postponed(self, message_id: str, until: float, reason: str) -> None:
         """Not now; it comes due again at `until`."""

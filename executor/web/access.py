@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -18,6 +19,7 @@ from executor.settings import Server
 from executor.web.envelope import Refusal, on_executor_error
 from executor.web.listener import WALLED
 from executor.web.peers import is_walled_peer
+from executor.web.session import CSRF_HEADER, Sessions
 
 Headers = Mapping[bytes, bytes]
 
@@ -36,7 +38,8 @@ _FORM_TYPES = frozenset({"text/plain", "application/x-www-form-urlencoded", "mul
 class Access:
     """The rules for one configuration. `check` raises Refusal."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, sessions: Sessions) -> None:
+        self._sessions = sessions
         self._token = server.token.encode()
         public = urlsplit(server.public_url)
         own = {server.host} - _ANY_ADDRESS
@@ -52,7 +55,7 @@ class Access:
         self._check_host(scope, headers)
         self._check_origin(headers, unsafe=unsafe)
         if self._token and not _is_open(scope["path"]):
-            self._check_token(headers)
+            self._check_token(headers, scope["path"], unsafe=unsafe)
         if unsafe and scope["type"] == "http":
             _check_content_type(scope["path"], headers)
 
@@ -98,9 +101,11 @@ class Access:
         scheme, _, netloc = text.partition("://")
         return scheme in {"http", "https"} and bool(netloc) and netloc == host.decode("latin-1").lower()
 
-    def _check_token(self, headers: Headers) -> None:
+    def _check_token(self, headers: Headers, path: str, *, unsafe: bool) -> None:
         scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._token):
+        if scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token):
+            return
+        if scheme or not self._has_session(headers, path, unsafe=unsafe):
             raise Refusal(
                 401,
                 "UNAUTHORIZED",
@@ -108,6 +113,17 @@ class Access:
                 hint="Send Authorization: Bearer TOKEN; the token is [server] token of executor.toml.",
                 headers={"www-authenticate": "Bearer"},
             )
+
+    def _has_session(self, headers: Headers, path: str, *, unsafe: bool) -> bool:
+        """True for the page's own: it may read all, and change what it sends the CSRF token along with.
+
+        The forms of the page carry that token in their body, where their own handlers look for it (forms.py).
+        """
+        session = self._sessions.read(headers)
+        if not session or not unsafe or not _is_api(path):
+            return bool(session)
+        given = headers.get(CSRF_HEADER, b"").decode("latin-1")
+        return self._sessions.is_csrf(session, given)
 
 
 class AccessMiddleware:
@@ -123,6 +139,10 @@ class AccessMiddleware:
             try:
                 self._access.check(scope, scope["fpai.headers"])
             except Refusal as refusal:
+                if refusal.code == "UNAUTHORIZED" and _is_page(scope, scope["fpai.headers"]):
+                    place = quote(scope["path"])
+                    await RedirectResponse(f"/login?next={place}", 303)(scope, receive, send)
+                    return
                 await _refuse(scope, receive, send, refusal)
                 return
         await self._app(scope, receive, send)
@@ -146,6 +166,16 @@ def _look_up(scope: Scope) -> bool:
     return is_walled_peer((client[0], client[1]), (server[0], server[1]))
 
 
+def _is_api(path: str) -> bool:
+    return path.startswith("/executor/") or path == "/message"
+
+
+def _is_page(scope: Scope, headers: Headers) -> bool:
+    """True when a person looks for a page, who is better sent to the login than shown a refusal."""
+    is_read = scope["type"] == "http" and scope["method"] in _SAFE
+    return is_read and not _is_api(scope["path"]) and b"text/html" in headers.get(b"accept", b"")
+
+
 def _is_open(path: str) -> bool:
     return path in _OPEN_PATHS or path.startswith(_OPEN_PREFIXES)
 
@@ -165,7 +195,7 @@ def _hostname(netloc: str) -> str:
 
 
 def _check_content_type(path: str, headers: Headers) -> None:
-    if not (path.startswith("/executor/") or path == "/message"):
+    if not _is_api(path):
         return
     content_type = headers.get(b"content-type", b"").decode("latin-1").lower()
     media, _, parameters = content_type.partition(";")

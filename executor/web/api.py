@@ -5,6 +5,7 @@ The web layer and the engine are siblings that do not import each other; the com
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -54,9 +55,16 @@ class Commands(Protocol):
         ...
 
     async def approve(
-        self, build_id: str, *, checkpoint: str | None, decision: str, feedback: str, gate_id: str | None
+        self,
+        build_id: str,
+        *,
+        checkpoint: str | None,
+        decision: str,
+        feedback: str,
+        gate_id: str | None,
+        by: str = "",
     ) -> Build:
-        """Decide at the open gate, else the review."""
+        """Decide at the open gate, else the review; `by` is who decided, where that is known."""
         ...
 
     async def answer(self, build_id: str, answers: Mapping[str, str]) -> Build:
@@ -198,7 +206,9 @@ class Api:
     """Everything the routes use. `submit_request` makes the engine's SubmitRequest from keywords.
 
     `base_url` is the address that replies name, without a trailing slash; `started_at` is in seconds since
-    the epoch; `health_of` answers for a release id from a cache and never waits.
+    the epoch; `health_of` answers for a release id from a cache and never waits. `state_key` is what
+    sessions and approval links are signed with; `channels` are the names that a submit may tell, with what
+    each lacks to be told anything.
     """
 
     commands: Commands
@@ -213,5 +223,7 @@ class Api:
     provider: str = "scaffold"
     health_of: Callable[[str], str] = lambda _: "unknown"
     dependencies: Callable[[], Sequence[Dependency]] = tuple
+    state_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    channels: Mapping[str, str] = field(default_factory=dict)
     traffic: Traffic = field(default_factory=Traffic)
     watchers: Watchers = field(default_factory=Watchers)

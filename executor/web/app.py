@@ -20,12 +20,14 @@ from executor.web.api import Api
 from executor.web.contract import Contract
 from executor.web.correlation import Correlation
 from executor.web.envelope import on_executor_error, on_http_exception
+from executor.web.login import Login
 from executor.web.messages import Messages
 from executor.web.openapi import openapi
 from executor.web.operations import Operation, as_routes
 from executor.web.pages import STATIC, Pages
 from executor.web.probes import Probes
 from executor.web.replies import Json
+from executor.web.session import Sessions
 from executor.web.status import StatusDocuments
 from executor.web.stream import Stream
 from executor.web.table import (
@@ -35,13 +37,16 @@ from executor.web.table import (
     contract_operations,
     daemon_operations,
     decision_operations,
+    login_operations,
 )
 
 
 def create_app(api: Api, lifespan: Lifespan[Any] | None = None) -> Starlette:
     """Build the application around `api`. Serve it with `http=CheckedConnection` (listener.py)."""
     documents = StatusDocuments(api.live, api.base_url)
-    operations = _operations(api, documents)
+    server = api.settings.server
+    sessions = Sessions(api.state_key, server.token, secure=server.public_url.startswith("https://"))
+    operations = _operations(api, documents, sessions)
     routes = [
         *as_routes(operations),
         WebSocketRoute(f"{BUILD}/stream", Stream(api, documents).watch),
@@ -53,7 +58,7 @@ def create_app(api: Api, lifespan: Lifespan[Any] | None = None) -> Starlette:
         routes=routes,
         middleware=[
             Middleware(Correlation, traffic=api.traffic),
-            Middleware(AccessMiddleware, access=Access(api.settings.server)),
+            Middleware(AccessMiddleware, access=Access(server, sessions)),
         ],
         exception_handlers=handlers,
         lifespan=lifespan,
@@ -63,10 +68,11 @@ def create_app(api: Api, lifespan: Lifespan[Any] | None = None) -> Starlette:
     return app
 
 
-def _operations(api: Api, documents: StatusDocuments) -> list[Operation]:
+def _operations(api: Api, documents: StatusDocuments, sessions: Sessions) -> list[Operation]:
     operations: list[Operation] = []
     contract = Contract(api, lambda: operations)
-    pages = Pages(api, documents)
+    pages = Pages(api, documents, sessions)
+    login = Login(sessions, api.settings.server.token, pages.render)
     described: dict[str, Any] = {}
 
     def description() -> dict[str, Any]:
@@ -77,11 +83,12 @@ def _operations(api: Api, documents: StatusDocuments) -> list[Operation]:
     async def describe(_: Request) -> Response:
         return Json(description())
 
-    async def docs(_: Request) -> Response:
-        return pages.render("docs.html", document=description())
+    async def docs(request: Request) -> Response:
+        return pages.render(request, "docs.html", document=description())
 
     operations += build_operations(api, documents)
     operations += daemon_operations(Probes(api), describe, docs, {"home": pages.home, "build": pages.build})
+    operations += login_operations(login, sessions)
     operations += decision_operations(api, documents)
     operations += artifact_operations(api)
     operations += contract_operations(contract, Messages(api, documents))

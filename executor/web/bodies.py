@@ -24,7 +24,7 @@ async def read_json(request: Request) -> Any:
     Raises Refusal 413 above 64 KiB, Invalid for anything that is not strict JSON in UTF-8: doubled keys,
     NaN, nesting without end and halves of surrogate pairs included.
     """
-    raw = await _read(request)
+    raw = await read_raw(request)
     if not raw.strip():
         return None
     try:
@@ -70,14 +70,15 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-async def _read(request: Request) -> bytes:
+async def read_raw(request: Request, cap: int = BODY_CAP) -> bytes:
+    """The body as it came. Raises Refusal 413 above `cap` bytes."""
     length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > BODY_CAP:
+    if not length.isdigit() or int(length) > cap:
         raise too_large()
     chunks = bytearray()
     async for chunk in request.stream():
         chunks += chunk
-        if len(chunks) > BODY_CAP:
+        if len(chunks) > cap:
             raise too_large()
     return bytes(chunks)
 

@@ -21,7 +21,7 @@ from executor.web.envelope import request_id_of
 from executor.web.lookup import find_build
 from executor.web.message_orders import order_key, reply_order
 from executor.web.operations import Handler
-from executor.web.orders import submit_fields
+from executor.web.orders import at_its_place, submit_fields
 from executor.web.replies import Json
 from executor.web.schemas import MessageBody
 from executor.web.status import StatusDocuments
@@ -86,7 +86,10 @@ class Messages:
             request_id=request_id,
             order=order,
         )
-        reply = await self._api.commands.submit(asked)
+        try:
+            reply = await self._api.commands.submit(asked)
+        except Invalid as error:
+            raise (at_its_place(error, found) if "fields" in error.details else error) from error
         warnings = [*reply.warnings, *_not_understood(found)]
         if order is not None and "://" not in order.address and not self._api.settings.registry.url:
             warnings.append(

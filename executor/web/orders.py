@@ -18,7 +18,7 @@ def submit_fields(order: FoundOrder) -> dict[str, Any]:
     try:
         body = parse(SubmitBody, dict(order.fields))
     except Invalid as error:
-        raise _at_its_place(error, order) from error
+        raise at_its_place(error, order) from error
     return {
         "intent": body.architect_intent,
         "droplet_id": body.droplet_id,
@@ -31,9 +31,10 @@ def submit_fields(order: FoundOrder) -> dict[str, Any]:
     }
 
 
-def _at_its_place(error: Invalid, order: FoundOrder) -> Invalid:
+def at_its_place(error: Invalid, order: FoundOrder) -> Invalid:
+    """The same error, naming each field by the place where the sender wrote it."""
     fields = []
-    for field in error.details["fields"]:
+    for field in error.details.get("fields", ()):
         name, *rest = field["loc"] or [""]
         place = order.places.get(name, ("intent",) if name == "architect_intent" else (name,))
         fields.append({"loc": ["payload", *place, *rest], "msg": field["msg"]})

@@ -16,6 +16,7 @@ from executor.web.api import Api
 from executor.web.artifacts import log_line
 from executor.web.lookup import find_build
 from executor.web.page_words import filters
+from executor.web.session import Sessions
 from executor.web.status import StatusDocuments
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 _POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_HEADERS = {"content-security-policy": _POLICY, "referrer-policy": "no-referrer", "cache-control": "no-store"}
+# Not no-referrer: with it a browser sends `Origin: null` with forms, which could come from anywhere.
+_HEADERS = {"content-security-policy": _POLICY, "referrer-policy": "same-origin", "cache-control": "no-store"}
 _WAITING = (State.WAITING_APPROVAL, State.WAITING_INPUT)
 _MOVING = (State.QUEUED, State.IN_PROGRESS, State.WITHDRAWING, State.WAITING_RETRY)
 _HISTORY = 50
@@ -38,12 +40,13 @@ _REFRESH_SECONDS = 5
 class Pages:
     """GET / and /builds/{build_id}."""
 
-    def __init__(self, api: Api, documents: StatusDocuments) -> None:
+    def __init__(self, api: Api, documents: StatusDocuments, sessions: Sessions) -> None:
         self._api = api
         self._documents = documents
+        self._sessions = sessions
         self._environment: Environment | None = None
 
-    async def home(self, _: Request) -> Response:
+    async def home(self, request: Request) -> Response:
         """The list in three parts."""
         waiting = await self._page(_WAITING)
         running = await self._page(_MOVING)
@@ -54,6 +57,7 @@ class Pages:
             if d["status"] == "complete" and (d["review"] or {}).get("decision") == "pending"
         ]
         return self.render(
+            request,
             "home.html",
             needs=waiting,
             reviews=reviews,
@@ -67,7 +71,7 @@ class Pages:
         try:
             build = await find_build(self._api, request.path_params["build_id"])
         except NotFound as error:
-            return self.render("missing.html", 404, message=error.message)
+            return self.render(request, "missing.html", 404, message=error.message)
         store = self._api.store
         first = await self._first_of_tail(build.id)
         lines = await store.log_lines.page(build.id, first, _TAIL)
@@ -75,6 +79,7 @@ class Pages:
         tests = await store.builds.artifact(build.id, "tests")
         events = await store.builds.events(build.id, max(0, build.last_seq - _TAIL), _TAIL)
         return self.render(
+            request,
             "build.html",
             build=self._documents.document(build),
             steps=_steps(self._documents.document(build)),
@@ -85,12 +90,27 @@ class Pages:
             refresh=_REFRESH_SECONDS if build.state not in FINISHED else None,
         )
 
-    def render(self, template: str, status: int = 200, **values: Any) -> Response:
-        """Fill a template; its headers keep scripts and frames out."""
+    def render(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        """Fill a template; its headers keep foreign scripts and frames out.
+
+        Where no token is wanted, whoever looks gets a session, so that forms have a CSRF token of their own.
+        """
         environment = self._environment = self._environment or _environment()
-        base = {"version": self._api.version, "base_url": self._api.base_url, "provider": self._api.provider}
+        session = self._sessions.read(dict(request.scope["headers"]))
+        is_new = not session and not self._api.settings.server.token
+        session = self._sessions.begin() if is_new else session
+        base = {
+            "version": self._api.version,
+            "base_url": self._api.base_url,
+            "provider": self._api.provider,
+            "csrf": self._sessions.csrf(session) if session else "",
+            "can_leave": bool(session and self._api.settings.server.token),
+        }
         body = environment.get_template(template).render(**base, **values)
-        return HTMLResponse(body, status, _HEADERS)
+        answer = HTMLResponse(body, status, _HEADERS)
+        if is_new:
+            self._sessions.keep(answer, session)
+        return answer
 
     async def _page(self, states: tuple[State, ...]) -> list[dict[str, Any]]:
         page = await self._api.store.builds.page(states=states, limit=_HISTORY)

@@ -14,7 +14,6 @@ from executor.domain.naming import LONGEST_INTENT, check_intent, check_name
 from executor.errors import Invalid
 
 # Names that every daemon knows; what is not configured is answered with a warning (interfaces.md).
-KNOWN_CHANNELS = ("slack", "email")
 _MOST_CHANNELS = 10
 _LONGEST_FEEDBACK = 10_000
 _HIGHEST_ID = 10**9
@@ -64,7 +63,7 @@ class SubmitBody(_Body):
         default=None, description="Which gates a person passes; left out, the daemon's default."
     )
     notify_channels: Annotated[list[Annotated[str, Field(strict=True)]], Field(max_length=_MOST_CHANNELS)] = (
-        Field(default_factory=list, description="Where to send the result: slack, email.")
+        Field(default_factory=list, description="Whom to tell: slack, email or a [notify.NAME].")
     )
     auto_approve: Annotated[bool, Field(strict=True)] = Field(
         default=False, description="Accept the review at once when every check is green."
@@ -76,10 +75,7 @@ class SubmitBody(_Body):
 
     @field_validator("notify_channels", mode="after")
     @classmethod
-    def _known(cls, channels: list[str]) -> list[str]:
-        unknown = [name for name in channels if name not in KNOWN_CHANNELS]
-        if unknown:
-            raise ValueError(f"no such channel: {unknown[0][:40]!r}; known are {', '.join(KNOWN_CHANNELS)}")
+    def _once(cls, channels: list[str]) -> list[str]:
         return list(dict.fromkeys(channels))
 
 

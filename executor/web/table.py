@@ -24,6 +24,8 @@ from executor.web.documents import (
 )
 from executor.web.droplets import Droplets
 from executor.web.envelope import Refusal
+from executor.web.forms import guarded
+from executor.web.login import Login
 from executor.web.messages import Messages
 from executor.web.operations import Operation, Parameter
 from executor.web.probes import Probes
@@ -37,6 +39,7 @@ from executor.web.schemas import (
     RollbackBody,
     SubmitBody,
 )
+from executor.web.session import Sessions
 from executor.web.spending import Spending
 from executor.web.sse import Events
 from executor.web.status import WORD_STATES, StatusDocuments
@@ -276,6 +279,17 @@ def daemon_operations(
         Operation(
             "GET", "/builds/{build_id}", pages["build"], "A build's page.", "Pages", media=html, errors=(404,)
         ),
+    ]
+
+
+def login_operations(login: Login, sessions: Sessions) -> list[Operation]:
+    """In and out of the page, where the daemon has a token."""
+    html = ("text/html",)
+    leave = guarded(sessions, login.leave)
+    return [
+        Operation("GET", "/login", login.form, "The form that asks for the token.", "Pages", media=html),
+        Operation("POST", "/login", login.enter, "Log in.", "Pages", status=303, errors=(401, 413, 415, 429)),
+        Operation("POST", "/logout", leave, "Log out.", "Pages", status=303, errors=(403, 413, 415)),
     ]
 
 

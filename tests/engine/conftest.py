@@ -23,6 +23,7 @@ from executor.engine.identity import Known
 from executor.engine.intake import Defaults, Intake
 from executor.engine.live import Live
 from executor.engine.machine import Lifecycle
+from executor.engine.notices import Notices
 from executor.engine.requests import SubmitRequest
 from executor.engine.runner import Limits, Runner
 from executor.engine.scheduler import Scheduler
@@ -60,7 +61,14 @@ class World:
         self.live = Live(estimator, lambda: time.time() + ahead)
         self.steps = {n: ScriptedStep(n) for n in range(1, 9)}
         self.withdrawal = ScriptedStep(6)
-        self.lifecycle = Lifecycle(store.builds, self.bus, estimator, self.live.now, self._noted)
+        self.lifecycle = Lifecycle(
+            store.builds,
+            self.bus,
+            estimator,
+            self.live.now,
+            self._noted,
+            notices=Notices("http://localhost:8400"),
+        )
         runner = Runner(
             lifecycle=self.lifecycle,
             store=store,
@@ -75,7 +83,7 @@ class World:
         self.scheduler = Scheduler(store, runner, self.lifecycle, self.live.now, max_concurrent)
         self.defaults = Defaults(
             own_id=12, approval_mode="auto", target="process", max_queued=50, has_model=has_model, port=8000,
-            unpriced_model=limits.get("unpriced_model", ""),
+            unpriced_model=limits.get("unpriced_model", ""), missing_for={"slack": "a webhook", "email": ""},
         )  # fmt: skip
         intake = Intake(
             store=store, bus=self.bus, live=self.live, lifecycle=self.lifecycle, scheduler=self.scheduler,

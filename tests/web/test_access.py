@@ -16,10 +16,12 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from executor.settings import Server
 from executor.web.access import Access
 from executor.web.envelope import Refusal
+from executor.web.session import Sessions
 from tests.web.conftest import SUBMIT, Serving, Site
 
 TOKEN = "correct-horse-battery-staple"
-OPEN = {"/livez", "/readyz", "/health", "/executor/health", "/openapi.json", "/docs", "/static"}
+SESSIONS = Sessions(b"k" * 32, TOKEN)
+OPEN = {"/login", "/livez", "/readyz", "/health", "/executor/health", "/openapi.json", "/docs", "/static"}
 GOOD = {"architect_intent": "Build Analytics Engine"}
 BUILD = "build-13-analytics-20260101-001"
 
@@ -71,8 +73,14 @@ async def test_with_a_token_every_route_but_the_open_ones_wants_it(serve: Servin
 
 
 async def test_without_a_token_loopback_needs_none(site: Site) -> None:
+    forms = {"/login": 415, "/logout": 415}  # they take forms, and only with their session's own token
     for method, path in routes(site):
-        assert await ask(site, method, path, {}) not in {401, 403, 415}, (method, path)
+        status = await ask(site, method, path, {})
+        assert (
+            status == forms[path]
+            if (method, path) == ("POST", path) and path in forms
+            else (status not in {401, 403, 415})
+        ), (method, path)
 
 
 async def test_a_foreign_host_is_403_on_every_route(site: Site) -> None:
@@ -162,11 +170,11 @@ async def test_a_release_can_reach_no_route_at_all(site: Site) -> None:
 
 def test_without_the_checked_connection_every_request_is_looked_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = listening.getsockname()
+        server, access = listening.getsockname(), Access(Server(), SESSIONS)
         with socket.create_connection(server) as client:
-            Access(Server()).check(scope(client=client.getsockname(), server=server), {b"host": b"localhost"})
+            access.check(scope(client=client.getsockname(), server=server), {b"host": b"localhost"})
         with pytest.raises(Refusal) as caught:
-            Access(Server()).check(scope(client=("127.0.0.1", 1), server=server), {b"host": b"localhost"})
+            access.check(scope(client=("127.0.0.1", 1), server=server), {b"host": b"localhost"})
         assert caught.value.code == "FORBIDDEN_PEER"
 
 
@@ -186,7 +194,7 @@ def scope(**more: Any) -> dict[str, Any]:
 )
 def test_loopback_names_and_the_address_that_was_connected_to_are_hosts(host: str) -> None:
     connected = scope(server=("10.0.0.5", 8400))
-    Access(Server(host="0.0.0.0", token=TOKEN)).check(
+    Access(Server(host="0.0.0.0", token=TOKEN), SESSIONS).check(
         connected | {"path": "/livez"}, {b"host": host.encode()}
     )
 
@@ -194,5 +202,5 @@ def test_loopback_names_and_the_address_that_was_connected_to_are_hosts(host: st
 @pytest.mark.parametrize("host", ["10.0.0.6", "", "evil", "0.0.0.0", "localhost.", "a:b:c"])
 def test_other_names_are_no_hosts(host: str) -> None:
     with pytest.raises(Refusal) as caught:
-        Access(Server()).check(scope(), {b"host": host.encode()})
+        Access(Server(), SESSIONS).check(scope(), {b"host": host.encode()})
     assert caught.value.status == 403
