@@ -8,8 +8,9 @@ import aiohttp
 
 from executor.adapters.webhook import WebhookChannel
 from executor.engine.channel_sender import Channel
-from executor.settings import ALWAYS_KNOWN, Configuration, webhook_secret
-from executor.settings import WebhookChannel as WebhookTable
+from executor.settings import Configuration, webhook_secret
+from executor.settings_tables import ALWAYS_KNOWN
+from executor.settings_tables import WebhookChannel as WebhookTable
 
 
 def channels_of(

@@ -30,7 +30,8 @@ from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
 from executor.sandbox.swarm_jobs import SwarmJobSandbox
 from executor.sandbox.venv import VenvCache, find_uv
-from executor.settings import Configuration, ConfigurationError, Settings
+from executor.settings import Configuration, ConfigurationError
+from executor.settings_tables import Settings
 from executor.steps.hidden_tests import CarriesOut
 from executor.steps.publish import Publisher
 from executor.steps.verify import Verifies

@@ -14,7 +14,8 @@ from executor.adapters.registry import KnownDroplet
 from executor.adapters.safe_address import AddressRules
 from executor.adapters.safe_session import safe_session
 from executor.neighbours import Neighbours, endpoint_of, neighbours
-from executor.settings import Configuration, Secrets, Settings
+from executor.settings import Configuration, Secrets
+from executor.settings_tables import Settings
 from executor.store.orders import Order
 from tests.engine.conftest import World, running_world
 from tests.fakes.orchestrator import FakeCoreOrchestrator, FakeNumberedOrchestrator

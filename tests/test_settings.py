@@ -8,15 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from executor.settings import (
-    ConfigurationError,
-    DeployHost,
-    Settings,
-    known_keys,
-    load,
-    parse_duration,
-    parse_size,
-)
+from executor.settings import ConfigurationError, known_keys, load
+from executor.settings_tables import DeployHost, Settings, parse_duration, parse_size
 
 EXAMPLE = Path(__file__).parents[1] / "executor.toml"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from executor.adapters.ssh import SshMachine
-from executor.settings import Deploy
+from executor.settings_tables import Deploy
 
 
 def host_machine(deploy: Deploy, name: str, *, connect_timeout: float = 10.0) -> SshMachine:

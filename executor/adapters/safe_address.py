@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from executor.errors import Permanent
-from executor.settings import Settings
+from executor.settings_tables import Settings
 
 LONGEST_ADDRESS = 2048
 _PLAIN = re.compile(

@@ -20,7 +20,8 @@ from executor.cli.client import FOREIGN, Daemon, Refused
 from executor.cli.doctor import Check
 from executor.cli.exits import CliError
 from executor.errors import ExecutorError
-from executor.settings import SECRET_NAMES, Configuration, SandboxTable, load
+from executor.settings import SECRET_NAMES, Configuration, load
+from executor.settings_tables import SandboxTable
 
 _PATIENCE = 3.0
 _LEAST_DISK, _GOOD_DISK = 256 << 20, 2 << 30

@@ -11,7 +11,8 @@ from executor.adapters.local_machine import LocalMachine
 from executor.adapters.machine import Machine
 from executor.cli.doctor import Check
 from executor.errors import ExecutorError
-from executor.settings import Configuration, Deploy
+from executor.settings import Configuration
+from executor.settings_tables import Deploy
 
 _TOOLS = ("sh", "flock", "sha256sum", "sync", "mv", "cat", "date")
 _PATIENCE = 8.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from executor.errors import Permanent
-from executor.settings import Deploy
+from executor.settings_tables import Deploy
 from executor.targets.base import Target
 
 PROCESS, DOCKER, SWARM = "process", "docker", "swarm"

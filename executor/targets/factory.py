@@ -14,7 +14,7 @@ from executor.adapters.hosts import host_machine, swarm_machines
 from executor.adapters.local_machine import LocalMachine
 from executor.adapters.machine import Machine
 from executor.sandbox.places import Places
-from executor.settings import Settings
+from executor.settings_tables import Settings
 from executor.targets.base import Target
 from executor.targets.choice import DOCKER, PROCESS, Targets
 from executor.targets.docker import ContainerBounds, DockerTarget

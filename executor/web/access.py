@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from executor.settings import Server
+from executor.settings_tables import Server
 from executor.web.envelope import Refusal, on_executor_error
 from executor.web.listener import WALLED
 from executor.web.peers import is_walled_peer

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from executor.domain.build import Build
 from executor.domain.estimate import Estimator
 from executor.domain.events import Event
-from executor.settings import Settings
+from executor.settings_tables import Settings
 from executor.store.store import Store
 from executor.web.traffic import Traffic
 

@@ -10,7 +10,8 @@ import pytest
 from executor.adapters.registry_choice import out_of_reach, own_registry_of, registry_of
 from executor.adapters.registry_entry import RegistryEntry
 from executor.errors import Conflict
-from executor.settings import Configuration, Secrets, Settings
+from executor.settings import Configuration, Secrets
+from executor.settings_tables import Settings
 from tests.fakes.numbered_registry import FakeNumberedRegistry
 from tests.fakes.registry import FakeRegistry
 

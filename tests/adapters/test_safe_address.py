@@ -14,7 +14,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from executor.adapters.http import JsonService
 from executor.adapters.safe_address import AddressRules, UnsafeAddress
 from executor.adapters.safe_session import safe_session
-from executor.settings import Settings
+from executor.settings_tables import Settings
 
 # Every one is this machine, its network or its cloud's metadata service; {port} is the canary's.
 ENCODINGS = [

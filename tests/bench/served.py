@@ -28,7 +28,8 @@ from executor.errors import Permanent
 from executor.outside import Outside
 from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
-from executor.settings import Configuration, Secrets, Settings
+from executor.settings import Configuration, Secrets
+from executor.settings_tables import Settings
 from executor.steps.verify import Notify
 from executor.targets.choice import OneTarget
 from executor.targets.process import ProcessTarget

@@ -19,7 +19,7 @@ from executor.domain.build import Build
 from executor.domain.outcome import Done, Outcome
 from executor.domain.step import StepContext
 from executor.engine.requests import SubmitRequest
-from executor.settings import Settings
+from executor.settings_tables import Settings
 from executor.web.api import Api
 from executor.web.app import create_app
 from tests.bench.harness import many_files, quiet

@@ -13,7 +13,8 @@ from executor.adapters.registry_choice import own_registry_of
 from executor.adapters.registry_entry import RegistryEntry
 from executor.cli.doctor import Check
 from executor.cli.doctor_registry import examine_registry
-from executor.settings import Configuration, Secrets, Settings
+from executor.settings import Configuration, Secrets
+from executor.settings_tables import Settings
 from tests.fakes.numbered_registry import FakeNumberedRegistry
 from tests.fakes.registry import FakeRegistry
 

@@ -13,7 +13,8 @@ from executor.assembly import Daemon, assembled
 from executor.domain.build import FINISHED, Build, State
 from executor.engine.requests import SubmitRequest
 from executor.errors import Conflict
-from executor.settings import Configuration, Secrets, Settings
+from executor.settings import Configuration, Secrets
+from executor.settings_tables import Settings
 from tests.crash.awaits import Awaits
 from tests.crash.outside import outside_of
 from tests.crash.zygote import serve

@@ -23,7 +23,8 @@ from executor.engine.requests import SubmitRequest
 from executor.errors import Conflict, Permanent
 from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
-from executor.settings import Configuration, Secrets, Settings
+from executor.settings import Configuration, Secrets
+from executor.settings_tables import Settings
 from executor.targets.base import Target
 from executor.targets.choice import TargetChoice
 from executor.targets.factory import targets_of

@@ -26,7 +26,8 @@ from executor.errors import Permanent, ReleaseAtFault
 from executor.outside import Outside
 from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
-from executor.settings import Configuration, Secrets, Settings
+from executor.settings import Configuration, Secrets
+from executor.settings_tables import Settings
 from executor.targets.base import Release, Running
 from executor.targets.choice import OneTarget
 from tests.fakes.registry import FakeRegistry

@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 
 from executor.domain.build import Build
 from executor.engine.requests import SubmitRequest
-from executor.settings import Settings
+from executor.settings_tables import Settings
 from executor.web.api import Api
 from executor.web.app import create_app
 from executor.web.listener import CheckedConnection, FrameConnection

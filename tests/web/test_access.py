@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from executor.settings import Server
+from executor.settings_tables import Server
 from executor.web.access import Access
 from executor.web.envelope import Refusal
 from executor.web.session import Sessions
