@@ -31,12 +31,13 @@ from executor.state_key import state_key
 from executor.state_lock import StateHeld, StateLock, StateNotWritable
 from executor.store.database import Database
 from executor.store.migrate import NewerSchema
+from executor.store.rescue import DamagedDatabase, describe
 from executor.web.api import Api, Dependency
 from executor.web.app import create_app
 from executor.web.listener import CheckedConnection, FrameConnection
 
 log = logs.get_logger(__name__)
-OK, PORT_TAKEN, NOT_WRITABLE, HELD, BAD_CONFIGURATION = 0, 69, 73, 75, 78
+OK, PORT_TAKEN, NOT_WRITABLE, DAMAGED, HELD, BAD_CONFIGURATION = 0, 69, 73, 74, 75, 78
 _GRACE_SECONDS = 4
 _TICK_SECONDS = 1.0
 _STATUS_SECONDS = 10.0
@@ -53,6 +54,7 @@ _EXIT_CODES: tuple[tuple[type[ExecutorError], int], ...] = (
     (ListenRefused, PORT_TAKEN),
     (StateNotWritable, NOT_WRITABLE),
     (Unavailable, NOT_WRITABLE),
+    (DamagedDatabase, DAMAGED),
     (StateHeld, HELD),
     (ConfigurationError, BAD_CONFIGURATION),
     (NewerSchema, BAD_CONFIGURATION),
@@ -62,8 +64,9 @@ _EXIT_CODES: tuple[tuple[type[ExecutorError], int], ...] = (
 def serve(config: Path | None = None, host: str | None = None, port: int | None = None) -> int:
     """Run the daemon until SIGTERM or SIGINT; returns the exit code.
 
-    0 after a drain, 69 when the port is taken, 73 when the state directory cannot be written, 75 when
-    another daemon holds it, 78 for a configuration that cannot be used.
+    0 after a drain, 69 when the port is taken, 73 when the state directory cannot be written, 74 when the
+    database is damaged (the next start restores its newest backup, if one is sound), 75 when another daemon
+    holds the state directory, 78 for a configuration that cannot be used.
     """
     environ = dict(os.environ)
     if host:
@@ -127,11 +130,14 @@ async def _serve(configuration: Configuration, redactor: logs.Redactor, listener
             sqlite=sqlite3.sqlite_version,
             sandbox=daemon.sandbox.kind,
         )
+        watcher = asyncio.create_task(_stop_when_damaged(daemon, server))
         await server.serve(sockets=[listener])
         notifier.send(STOPPING="1", STATUS="draining")
         ticker.cancel()
+        watcher.cancel()
+        damaged = daemon.store.database.damaged.is_set()
     log.info("stopped")
-    return OK
+    return DAMAGED if damaged else OK
 
 
 def _api(configuration: Configuration, daemon: Daemon) -> Api:
@@ -156,6 +162,10 @@ def _api(configuration: Configuration, daemon: Daemon) -> Api:
 def _dependencies(configuration: Configuration, daemon: Daemon) -> tuple[Dependency, ...]:
     walls = "unavailable" if daemon.sandbox.kind == "none" else "available"
     found = [Dependency("sandbox", "local", walls, impact="builds stop at the Verifier", required=True)]
+    if daemon.store.rescue is not None:
+        rescue = describe(daemon.store.rescue)
+        impact = "what was done after {state_of} is not known here; the damaged file is {kept_at}"
+        found.append(Dependency("database", "local", "available", impact=impact.format(**rescue)))
     if daemon.registry is not None:
         hidden = daemon.entries.own.warning if daemon.entries else ""
         found.append(
@@ -232,6 +242,10 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
         self._loop.call_soon_threadsafe(self._leaving.set)
 
+    def leave(self) -> None:
+        """Drain without a signal."""
+        self.handle_exit(signal.SIGTERM, None)
+
 
 async def _tell_systemd(notifier: Notifier, daemon: Daemon) -> None:
     """READY, then a status line and watchdog pings; a ping proves the loop and a database write."""
@@ -244,6 +258,13 @@ async def _tell_systemd(notifier: Notifier, daemon: Daemon) -> None:
         if notifier.ping_seconds and await _database_writes(daemon.store.database):
             fields["WATCHDOG"] = "1"
         notifier.send(**fields)
+
+
+async def _stop_when_damaged(daemon: Daemon, server: _Server) -> None:
+    """Nothing that a damaged database says can be trusted; the next start restores its newest backup."""
+    await daemon.store.database.damaged.wait()
+    log.critical("stopping", reason="The database is damaged; the next start restores its newest backup.")
+    server.leave()
 
 
 async def _database_writes(database: Database) -> bool:

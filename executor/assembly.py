@@ -61,6 +61,7 @@ from executor.steps.spec import SpecStep, preview
 from executor.steps.verify import VerifyStep
 from executor.steps.withdraw import WithdrawRelease
 from executor.store.store import Store
+from executor.store.upkeep import Upkeep
 from executor.targets.choice import target_words
 from executor.targets.keeper import ReleaseKeeper
 
@@ -113,7 +114,8 @@ async def assembled(
         for machine in world.machines:
             stack.push_async_callback(machine.aclose)
         await sweep_leftovers(world.places)
-        store = await Store.open(configuration.state_dir, redact)
+        state = configuration.settings.state
+        store = await Store.open(configuration.state_dir, redact, keep_backups=state.keep_backups)
         stack.push_async_callback(store.close)
         daemon = _engine(configuration, store, world, session, clock, outbound=outbound)
         daemon.live.estimator.learn_all(await store.builds.history())
@@ -126,6 +128,7 @@ async def assembled(
         if daemon.model is not None:
             background.append(daemon.model.run())
         background += [loop() for loop in daemon.neighbours.loops]
+        background.append(Upkeep(store, state.backup_every, clock).run())
         if daemon.entries is not None:
             background += [daemon.entries.own.run(), daemon.entries.releases.run()]
         for work in background:

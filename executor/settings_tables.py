@@ -54,6 +54,8 @@ class StateTable(_Table):
     """`[state]`: the directory that holds the database, repositories and backups."""
 
     dir: str = ""
+    backup_every: Duration = 3600.0
+    keep_backups: int = Field(default=6, ge=1)
 
 
 class Builds(_Table):

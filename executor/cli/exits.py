@@ -15,6 +15,7 @@ UNREACHABLE = 6
 WAITING = 8
 PORT_TAKEN = 69
 STATE_NOT_WRITABLE = 73
+DAMAGED = 74
 HELD = 75
 CONFIGURATION = 78
 TIMED_OUT = 124
@@ -31,6 +32,7 @@ MEANINGS = {
     WAITING: "the build waits for a person",
     PORT_TAKEN: "serve: the port is taken",
     STATE_NOT_WRITABLE: "serve: the state directory is not writable",
+    DAMAGED: "serve: the database is damaged",
     HELD: "serve: another daemon holds the state directory",
     CONFIGURATION: "the configuration is wrong",
     TIMED_OUT: "watch --timeout ran out",

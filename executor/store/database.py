@@ -13,7 +13,9 @@ from typing import Any, Generic, TypeVar
 import aiosqlite
 
 from executor.errors import Unavailable
+from executor.store.backups import is_damage
 from executor.store.migrate import migrate, migrations
+from executor.store.rescue import suspicion
 
 T = TypeVar("T")
 Write = Callable[[sqlite3.Connection], T]
@@ -70,6 +72,8 @@ class Database:
         self._waiting: deque[_Waiting[Any]] = deque()
         self._wake = asyncio.Event()
         self._closing = False
+        self.damaged = asyncio.Event()
+        """Set once SQLite finds the file damaged: nothing can be trusted until it is restored."""
         self._task = asyncio.create_task(self._write_forever(), name="database-writer")
 
     @classmethod
@@ -114,16 +118,16 @@ class Database:
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run a read-only query beside the writer; it sees the last commit."""
-        return await self._reader.call(query)
+        try:
+            return await self._reader.call(query)
+        except sqlite3.DatabaseError as error:
+            self._look_for_damage(error)
+            raise
 
     async def fetch(self, sql: str, parameters: Iterable[Any] = ()) -> list[sqlite3.Row]:
         """Return all rows of one query."""
         values = tuple(parameters)
         return await self.read(lambda c: c.execute(sql, values).fetchall())
-
-    async def backup(self, into: Path) -> None:
-        """Write a consistent copy of the whole database to `into`."""
-        await self._reader.call(lambda c: _copy(c, into))
 
     async def close(self) -> None:
         """Write what is waiting, then close both connections."""
@@ -142,11 +146,17 @@ class Database:
                 self._waiting.clear()
                 await self._commit(batch)
 
+    def _look_for_damage(self, error: Exception) -> None:
+        if isinstance(error, sqlite3.Error) and is_damage(error):
+            suspicion(self.path).touch()
+            self.damaged.set()
+
     async def _commit(self, batch: list[_Waiting[Any]]) -> None:
         works = [item.work for item in batch]
         try:
             results = await self._writer.call(lambda c: _transaction(c, works))
         except Exception as error:
+            self._look_for_damage(error)
             refusal = Unavailable(
                 f"The database could not be written: {error}.",
                 hint="Nothing of this change is stored. Free space on the state directory's disk.",
@@ -255,11 +265,3 @@ def _read_only(path: Path) -> sqlite3.Connection:
     # Only the writer's connection may checkpoint: two at one instant can corrupt older SQLite versions.
     connection.execute("PRAGMA wal_autocheckpoint=0")
     return connection
-
-
-def _copy(connection: sqlite3.Connection, into: Path) -> None:
-    copy = sqlite3.connect(into)
-    try:
-        connection.backup(copy)
-    finally:
-        copy.close()
