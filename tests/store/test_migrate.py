@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from executor.domain.build import State
 from executor.store.migrate import migrate, migrations
+from executor.store.store import Store
 
 KNOWN = migrations()
 NEXT = KNOWN[-1][0] + 1
@@ -52,3 +56,86 @@ def test_a_migration_that_fails_half_way_changes_nothing(tmp_path):
         assert "extra" not in _columns(connection)
         assert connection.execute("PRAGMA user_version").fetchone()[0] == KNOWN[-1][0]
         assert not connection.in_transaction
+
+
+SCHEMAS = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
+
+
+def _released(path: Path, schema: Path) -> sqlite3.Connection:
+    """A database as a release with that schema left it: one build is done, one waits at its gate."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.executescript(schema.read_text(encoding="utf-8"))
+    return connection
+
+
+def test_r12_every_released_schema_has_its_fixture():
+    assert [int(schema.stem) for schema in SCHEMAS] == [number for number, _ in KNOWN]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.stem)
+async def test_r12_a_database_of_every_released_schema_is_taken_over_with_all_that_it_holds(tmp_path, schema):
+    with closing(_released(tmp_path / "executor.db", schema)) as old:
+        tables = [row[0] for row in old.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        rows = {name: old.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+    store = await Store.open(tmp_path)
+    try:
+        for name, count in rows.items():
+            assert (await store.database.fetch(f"SELECT count(*) AS n FROM {name}"))[0]["n"] == count
+        waits, done = (await store.builds.page(limit=10)).builds[::-1]
+        assert {waits.state, done.state} == {State.WAITING_APPROVAL, State.COMPLETE}
+        assert len(await store.builds.events(done.id, 0, 500)) == done.last_seq
+        assert len(await store.droplets.releases(done.droplet_id)) == 1
+        assert await store.builds.artifact(done.id, "spec") is not None
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("schema", SCHEMAS[:-1], ids=lambda schema: schema.stem)
+def test_r12_a_kill_at_any_statement_of_a_migration_leaves_one_schema_or_the_next(tmp_path, schema):
+    path, nth, died = tmp_path / "executor.db", 0, True
+    while died:
+        nth += 1
+        for old in tmp_path.glob("executor.db*"):
+            old.unlink()
+        _released(path, schema).close()
+        died = _migrated_until(path, nth)
+        with closing(sqlite3.connect(path, isolation_level=None)) as after:
+            reached = after.execute("PRAGMA user_version").fetchone()[0]
+            assert reached in {number for number, _ in KNOWN if number >= int(schema.stem)}
+            assert _shape(after) == _shape_of(reached)
+            assert after.execute("SELECT count(*) FROM builds").fetchone()[0] == 2
+            migrate(after, path, KNOWN)
+            assert _shape(after) == _shape_of(KNOWN[-1][0])
+    assert nth > 3
+
+
+def _migrated_until(path: Path, nth: int) -> bool:
+    """Migrate in a child that is killed when SQLite begins its Nth statement; True if it was."""
+    child = os.fork()
+    if child == 0:
+        connection, count = sqlite3.connect(path, isolation_level=None), 0
+
+        def trace(_: str) -> None:
+            nonlocal count
+            count += 1
+            if count == nth:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        connection.set_trace_callback(trace)
+        migrate(connection, path, KNOWN)
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def _shape(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
+    """Every table with its columns: ALTER TABLE writes a table's text in a way of its own."""
+    tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    return {(name, *(row[1] for row in connection.execute(f"PRAGMA table_info({name})"))) for name in tables}
+
+
+def _shape_of(number: int) -> set[tuple[str, ...]]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for step, sql in KNOWN:
+            if step <= number:
+                connection.executescript(sql)
+        return _shape(connection)
