@@ -48,6 +48,7 @@ from executor.outside import Outside, real_world, repositories_of, sandbox_limit
 from executor.sandbox.base import Sandbox
 from executor.sandbox.leftovers import sweep_leftovers
 from executor.settings import Configuration
+from executor.steady_clock import SteadyClock
 from executor.steps.apprentice import ApprenticeBuildStep
 from executor.steps.build import ScaffoldBuildStep
 from executor.steps.deploy import DeployStep
@@ -68,6 +69,9 @@ from executor.targets.keeper import ReleaseKeeper
 log = structlog.get_logger(__name__)
 # The executor registers what it deploys; a droplet that did so too would write the entry a second time.
 RELEASE_ENV = {"ENVIRONMENT": "production", "LOG_LEVEL": "INFO", "REGISTER": "false"}
+
+
+_SETTLE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,14 @@ async def assembled(
     configuration: Configuration,
     redact: Callable[[str], str],
     outside: Callable[[aiohttp.ClientSession], Coroutine[Any, Any, Outside]] | None = None,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] | None = None,
 ) -> AsyncIterator[Daemon]:
-    """Run the engine while the context is open; leaving it drains. `outside` replaces the real world."""
+    """Run the engine while the context is open; leaving it drains. `outside` replaces the real world.
+
+    `clock` is in seconds since the epoch; left out, it is a SteadyClock.
+    """
+    steady = SteadyClock()
+    clock = clock or steady
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         outbound = await stack.enter_async_context(safe_session(AddressRules.of(configuration.settings)))
@@ -128,7 +137,8 @@ async def assembled(
         if daemon.model is not None:
             background.append(daemon.model.run())
         background += [loop() for loop in daemon.neighbours.loops]
-        background.append(Upkeep(store, state.backup_every, clock).run())
+        background.append(Upkeep(store, state.backup_every, time.time).run())
+        background.append(_keep_time(steady, daemon.scheduler))
         if daemon.entries is not None:
             background += [daemon.entries.own.run(), daemon.entries.releases.run()]
         for work in background:
@@ -219,7 +229,7 @@ def _engine(
         commands=commands,
         listed=lambda: cache.entries if cache else (),
         condition=condition,
-        channels=channels_of(configuration, session, clock),
+        channels=channels_of(configuration, session, time.time),
     )
     listeners.extend(around.listeners)
     keeper = ReleaseKeeper(
@@ -361,6 +371,13 @@ def _withdrawal(configuration: Configuration, store: Store, world: Outside) -> W
 
 def _registered(cache: RegistryCache | None) -> list[Known]:
     return [Known(e.id, e.name, ours=e.ours) for e in cache.entries] if cache else []
+
+
+async def _keep_time(clock: SteadyClock, scheduler: Scheduler) -> None:
+    while True:
+        await asyncio.sleep(_SETTLE_SECONDS)
+        if not scheduler.counts()["running"]:
+            clock.settle()
 
 
 async def _drain(daemon: Daemon) -> None:

@@ -58,7 +58,7 @@ class World:
         self.listeners: list[Callable[[Build], None]] = []
         estimator = Estimator(DEFAULT_SECONDS["scaffold"])
         ahead = limits.pop("ahead", 0.0)
-        self.live = Live(estimator, lambda: time.time() + ahead)
+        self.live = Live(estimator, limits.pop("clock", None) or (lambda: time.time() + ahead))
         self.steps = {n: ScriptedStep(n) for n in range(1, 9)}
         self.withdrawal = ScriptedStep(6)
         self.lifecycle = Lifecycle(
