@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import re
 from collections import Counter
-from pathlib import Path
 
 from executor.domain.build import State
 from executor.domain.outcome import Done, Outcome
@@ -15,17 +13,11 @@ from executor.domain.step import StepContext
 from executor.web.operations import Operation
 from tests.web.conftest import Site
 from tests.web.fuzz import Fuzzer
+from tests.web.memory import resident
 
 REQUESTS = 10_000 if os.environ.get("FPAI_SWEEP") == "all" else 1_500
 AT_ONCE = 24
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
-
-
-def resident() -> int:
-    """This process's memory in bytes."""
-    gc.collect()
-    fields = Path("/proc/self/statm").read_text().split()
-    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def answers(host: str, port: int, request: bytes) -> list[int]:
