@@ -1,8 +1,8 @@
 """Builds one after another in one daemon, killed at random; prints what its last life holds on to.
 
-`python -m tests.crash.soak DIR WORLD REGISTRY MODEL COUNT`: the parent kills it as often as it likes and starts
-it again; the life that comes to the end prints its file descriptors, threads, children and memory when a quarter
-of what it found to do is done, and at the end.
+`python -m tests.crash.soak DIR WORLD REGISTRY MODEL COUNT`: the parent kills it as often as it likes and
+starts it again; the life that comes to the end prints its file descriptors, threads, children and memory when
+a quarter of what it found to do is done, and at the end.
 """
 
 from __future__ import annotations
