@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -96,8 +97,9 @@ class Builds:
         droplet_id: int | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        text: str = "",
     ) -> Page:
-        """One page of builds, newest first."""
+        """One page of builds, newest first; `text` is looked for in their ids and intents."""
         where = ["1"]
         values: list[Any] = []
         wanted = tuple(states)
@@ -107,6 +109,9 @@ class Builds:
         if droplet_id is not None:
             where.append("droplet_id = ?")
             values.append(droplet_id)
+        if text:
+            where.append("(instr(lower(intent), lower(?)) > 0 OR instr(id, lower(?)) > 0)")
+            values += [text, text]
         if cursor:
             at, _, build_id = cursor.partition("_")
             where.append("(created_at, id) < (?, ?)")
@@ -124,10 +129,17 @@ class Builds:
             " WHERE build_id = ? AND seq > ? ORDER BY seq LIMIT ?",
             (build_id, after, limit),
         )
-        return [
-            Event(**{**dict(row), "data": json.loads(row["data"])})  # columns are named as the fields
-            for row in found
-        ]
+        return [_event(row) for row in found]
+
+    async def events_of_types(self, build_id: str, types: Iterable[str]) -> list[Event]:
+        """The build's events of these types, in order."""
+        wanted = tuple(types)
+        found = await self._database.fetch(
+            f"SELECT {_EVENT_COLUMNS} FROM events WHERE build_id = ?"  # noqa: S608
+            f" AND event_type IN ({', '.join('?' * len(wanted))}) ORDER BY seq",
+            (build_id, *wanted),
+        )
+        return [_event(row) for row in found]
 
     async def history(self, limit: int = 20) -> list[tuple[int, float]]:
         """The last durations of every step that completed, oldest first."""
@@ -174,3 +186,8 @@ class Builds:
             (build_id, kind),
         )
         return [{**dict(row), "meta": json.loads(row["meta"])} for row in found]
+
+
+def _event(row: sqlite3.Row) -> Event:
+    """Columns are named as the fields."""
+    return Event(**{**dict(row), "data": json.loads(row["data"])})

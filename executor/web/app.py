@@ -38,6 +38,7 @@ from executor.web.table import (
     daemon_operations,
     decision_operations,
     login_operations,
+    page_operations,
 )
 
 
@@ -71,7 +72,7 @@ def create_app(api: Api, lifespan: Lifespan[Any] | None = None) -> Starlette:
 def _operations(api: Api, documents: StatusDocuments, sessions: Sessions) -> list[Operation]:
     operations: list[Operation] = []
     contract = Contract(api, lambda: operations)
-    pages = Pages(api, documents, sessions)
+    pages = Pages(api, sessions)
     login = Login(sessions, api.settings.server.token, pages.render)
     described: dict[str, Any] = {}
 
@@ -87,7 +88,8 @@ def _operations(api: Api, documents: StatusDocuments, sessions: Sessions) -> lis
         return pages.render(request, "docs.html", document=description())
 
     operations += build_operations(api, documents)
-    operations += daemon_operations(Probes(api), describe, docs, {"home": pages.home, "build": pages.build})
+    operations += daemon_operations(Probes(api), describe, docs)
+    operations += page_operations(api, documents, pages, sessions)
     operations += login_operations(login, sessions)
     operations += decision_operations(api, documents)
     operations += artifact_operations(api)

@@ -96,7 +96,7 @@ class Artifacts:
         """What a SPEC changed over an earlier version, as a unified diff."""
         before = await self._version(build, "spec", than)
         # Long SPECs take long to compare, and the loop serves others meanwhile.
-        diff = await asyncio.to_thread(_unified, before, found)
+        diff = await asyncio.to_thread(unified, before, found)
         media = MEDIA["diff"]
         if preferred(request, (media, "text/plain", _JSON)) != _JSON:
             return Response(diff, media_type=media)
@@ -116,7 +116,8 @@ class Artifacts:
         }
 
 
-def _unified(before: dict[str, Any], after: dict[str, Any]) -> str:
+def unified(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What one version of a SPEC changed over another, as a unified diff."""
     names = (f"SPEC version {before['version']}", f"SPEC version {after['version']}")
     old, new = (f"{row['body'].rstrip()}\n".splitlines(keepends=True) for row in (before, after))
     return "".join(difflib.unified_diff(old, new, *names))

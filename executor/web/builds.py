@@ -60,7 +60,7 @@ class Builds:
         droplet_id = queries.optional_whole(request, "droplet_id", low=1)
         limit = queries.whole(request, "limit", 50, low=1, high=_MOST)
         page = await self._api.store.builds.page(
-            states=states, droplet_id=droplet_id, limit=limit, cursor=_cursor(request)
+            states=states, droplet_id=droplet_id, limit=limit, cursor=cursor_of(request)
         )
         headers = {}
         if page.cursor:
@@ -109,7 +109,7 @@ def _states(request: Request) -> tuple[State, ...]:
     return tuple(state for word in words for state in WORD_STATES[word])
 
 
-def _cursor(request: Request) -> str | None:
+def cursor_of(request: Request) -> str | None:
     """The cursor of a Link header. Raises Invalid for one that no reply of ours has named."""
     cursor = queries.text(request, "cursor")
     if not cursor:

@@ -68,7 +68,7 @@ class EventStream(Response):
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body"})
             return
-        await race(self._serve(send), _until_gone(receive))
+        await race(self._serve(send), until_gone(receive))
 
     async def _serve(self, send: Send) -> None:
         with self._api.bus.subscribe(self._build_id, self._backlog) as subscription:
@@ -107,6 +107,7 @@ def _last_seen(request: Request, after: int) -> int:
     return int(text)
 
 
-async def _until_gone(receive: Receive) -> None:
+async def until_gone(receive: Receive) -> None:
+    """Return when the reader has left."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -25,9 +25,15 @@ from executor.web.documents import (
 from executor.web.droplets import Droplets
 from executor.web.envelope import Refusal
 from executor.web.forms import guarded
+from executor.web.live import LivePages
 from executor.web.login import Login
 from executor.web.messages import Messages
 from executor.web.operations import Operation, Parameter
+from executor.web.page_actions import PageActions
+from executor.web.page_build import BuildPage
+from executor.web.page_gates import Evidence
+from executor.web.page_home import HomePage
+from executor.web.pages import Pages
 from executor.web.probes import Probes
 from executor.web.schemas import (
     AnswerBody,
@@ -262,10 +268,8 @@ def contract_operations(contract: Contract, messages: Messages) -> list[Operatio
     return operations
 
 
-def daemon_operations(
-    probes: Probes, describe: Callable[[Request], Any], docs: Any, pages: dict[str, Any]
-) -> list[Operation]:
-    """The daemon itself: probes, its own description, its pages."""
+def daemon_operations(probes: Probes, describe: Callable[[Request], Any], docs: Any) -> list[Operation]:
+    """The daemon itself: probes and its own description."""
     html = ("text/html",)
     return [
         Operation("GET", "/livez", probes.livez, "The loop turns.", "Daemon", reply=_OBJECT),
@@ -275,9 +279,40 @@ def daemon_operations(
         ),
         Operation("GET", "/openapi.json", describe, "This description.", "Daemon", reply=_OBJECT),
         Operation("GET", "/docs", docs, "This description, to read.", "Daemon", media=html),
-        Operation("GET", "/", pages["home"], "What needs you, what runs, what was.", "Pages", media=html),
+    ]
+
+
+def page_operations(
+    api: Api, documents: StatusDocuments, pages: Pages, sessions: Sessions
+) -> list[Operation]:
+    """Home, a build's page, their live halves, and the forms of a build."""
+    evidence = Evidence(api.store)
+    home = HomePage(api, documents, pages, evidence)
+    build = BuildPage(api, documents, pages, evidence)
+    live, actions = LivePages(api, pages, home, build), PageActions(api, build)
+    html, stream, one = ("text/html",), ("text/event-stream",), "/builds/{build_id}"
+    verbs = (
+        ("decide", actions.decide, "Approve, revise or reject."),
+        ("answer", actions.answer, "Answer the open questions."),
+        ("budget", actions.budget, "Raise the budget."),
+        ("cancel", actions.cancel, "Stop the build."),
+        ("retry", actions.retry, "Try again from a step."),
+        ("rollback", actions.roll_back, "Withdraw the release."),
+    )
+    errors = (400, 403, 404, 409, 413, 415, 503)
+    live_errors, live_build = (400, 404), f"/live{one}"
+    return [
+        Operation("GET", "/", home.show, "What needs you, what runs, what was.", "Pages", media=html),
+        Operation("GET", one, build.show, "A build's page.", "Pages", media=html, errors=(404,)),
+        Operation("GET", "/live/home", live.home, "The front page's parts, live.", "Pages", media=stream),
         Operation(
-            "GET", "/builds/{build_id}", pages["build"], "A build's page.", "Pages", media=html, errors=(404,)
+            "GET", live_build, live.build, "Its parts, live.", "Pages", media=stream, errors=live_errors
+        ),
+        *(
+            Operation(
+                "POST", f"{one}/{verb}", guarded(sessions, act), says, "Pages", status=303, errors=errors
+            )
+            for verb, act, says in verbs
         ),
     ]
 
