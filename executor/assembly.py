@@ -26,6 +26,7 @@ from executor.agent.budget import SpendingLimits
 from executor.agent.model_watch import ModelWatch
 from executor.agent.spec_author import SpecAuthor
 from executor.channels import channels_of, known_channels
+from executor.domain.approval_link import ApprovalLinks
 from executor.domain.build import Build
 from executor.domain.estimate import DEFAULT_SECONDS, Estimator
 from executor.domain.prices import PricePerMillion
@@ -48,6 +49,7 @@ from executor.outside import Outside, real_world, repositories_of, sandbox_limit
 from executor.sandbox.base import Sandbox
 from executor.sandbox.leftovers import sweep_leftovers
 from executor.settings import Configuration
+from executor.state_key import state_key
 from executor.steady_clock import SteadyClock
 from executor.steps.apprentice import ApprenticeBuildStep
 from executor.steps.build import ScaffoldBuildStep
@@ -229,7 +231,9 @@ def _engine(
         commands=commands,
         listed=lambda: cache.entries if cache else (),
         condition=condition,
-        channels=channels_of(configuration, session, time.time),
+        channels=channels_of(
+            configuration, session, ApprovalLinks(state_key(configuration.state_dir)), time.time
+        ),
     )
     listeners.extend(around.listeners)
     keeper = ReleaseKeeper(

@@ -6,17 +6,26 @@ from collections.abc import Callable
 
 import aiohttp
 
+from executor.adapters.mail import EmailChannel, SmtpServer
 from executor.adapters.webhook import WebhookChannel
+from executor.domain.approval_link import ApprovalLinks
 from executor.engine.channel_sender import Channel
 from executor.settings import Configuration, webhook_secret
 from executor.settings_tables import ALWAYS_KNOWN
+from executor.settings_tables import EmailChannel as EmailTable
 from executor.settings_tables import WebhookChannel as WebhookTable
 
 
 def channels_of(
-    configuration: Configuration, session: aiohttp.ClientSession, clock: Callable[[], float]
+    configuration: Configuration,
+    session: aiohttp.ClientSession,
+    links: ApprovalLinks,
+    clock: Callable[[], float],
 ) -> dict[str, Channel]:
-    """Every channel that has all it needs; the others are warned of when a build names them."""
+    """Every channel that has all it needs; the others are warned of when a build names them.
+
+    `links` signs what mails let their reader decide; `clock` is the wall's, in seconds since the epoch.
+    """
     made: dict[str, Channel] = {}
     for name, table in configuration.channels.items():
         if configuration.missing_for(name):
@@ -24,6 +33,12 @@ def channels_of(
         if isinstance(table, WebhookTable):
             secret = configuration.secrets.get(webhook_secret(name))
             made[name] = WebhookChannel(session, table.url, secret, clock)
+        elif isinstance(table, EmailTable):
+            password = configuration.secrets.get("SMTP_PASSWORD")
+            server = SmtpServer(table.host, table.port, table.tls, table.user, password)
+            made[name] = EmailChannel(
+                server, table.sender, table.to, links=links, base_url=configuration.base_url, clock=clock
+            )
     return made
 
 

@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket
 from executor.errors import ExecutorError, NotFound
 from executor.web.access import Access, AccessMiddleware
 from executor.web.api import Api
+from executor.web.approvals import Approvals
 from executor.web.contract import Contract
 from executor.web.correlation import Correlation
 from executor.web.envelope import on_executor_error, on_http_exception
@@ -32,6 +33,7 @@ from executor.web.status import StatusDocuments
 from executor.web.stream import Stream
 from executor.web.table import (
     BUILD,
+    approval_operations,
     artifact_operations,
     build_operations,
     contract_operations,
@@ -91,6 +93,7 @@ def _operations(api: Api, documents: StatusDocuments, sessions: Sessions) -> lis
     operations += daemon_operations(Probes(api), describe, docs)
     operations += page_operations(api, documents, pages, sessions)
     operations += login_operations(login, sessions)
+    operations += approval_operations(Approvals(api, pages))
     operations += decision_operations(api, documents)
     operations += artifact_operations(api)
     operations += contract_operations(contract, Messages(api, documents))

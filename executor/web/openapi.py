@@ -22,6 +22,7 @@ _REASONS = {
     403: "The caller, host or origin is refused.",
     404: "There is no such build, version or artifact.",
     409: "The build or the droplet is not as the caller believed.",
+    410: "What the link was about has been decided.",
     413: "The body is larger than 64 KiB.",
     415: "The body is not JSON.",
     426: "Only a WebSocket is served here.",

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from executor.web.api import Api
+from executor.web.approvals import Approvals
 from executor.web.artifacts import LEVELS, MEDIA, Artifacts
 from executor.web.builds import Builds
 from executor.web.contract import Contract
@@ -325,6 +326,20 @@ def login_operations(login: Login, sessions: Sessions) -> list[Operation]:
         Operation("GET", "/login", login.form, "The form that asks for the token.", "Pages", media=html),
         Operation("POST", "/login", login.enter, "Log in.", "Pages", status=303, errors=(401, 413, 415, 429)),
         Operation("POST", "/logout", leave, "Log out.", "Pages", status=303, errors=(403, 413, 415)),
+    ]
+
+
+def approval_operations(approvals: Approvals) -> list[Operation]:
+    """What the links in mails lead to."""
+    html, path = ("text/html",), "/a/{token}"
+    errors = (404, 410)
+    return [
+        Operation(
+            "GET", path, approvals.show, "What is asked, to be decided.", "Pages", media=html, errors=errors
+        ),
+        Operation(
+            "POST", path, approvals.decide, "Decide.", "Pages", media=html, errors=(400, 404, 410, 413, 415)
+        ),
     ]
 
 
