@@ -14,7 +14,7 @@ from executor.store.store import Store
 
 _KEPT = 256
 _COVERAGE_RULE = "C11"
-_FACTS = {"spec_score": "SPEC score", "resources": "Resources", "rules_checked": "Rules checked"}
+_FACTS = {"spec_score": "SPEC score", "resources": "Resources"}
 _SIZE = re.compile(r"(\d+) files? changed(?:, (\d+) insertions?\(\+\))?(?:, (\d+) deletions?\(-\))?")
 CONSEQUENCES: Mapping[str, tuple[str, str, str]] = {
     Checkpoint.SPEC_GENERATED: (
@@ -65,16 +65,9 @@ class Evidence:
 
     async def _read(self, build: Build, gate: Mapping[str, Any]) -> list[tuple[str, str]]:
         told = gate.get("evidence") or build.facts
-        found = [(words, _listed(told[name])) for name, words in _FACTS.items() if told.get(name)]
         if gate["checkpoint"] == Checkpoint.SPEC_GENERATED:
-            return found
-        failed = _listed(told.get("rules_failed") or ()) or "none"
-        return [
-            ("Tests", _tests(build)),
-            *await self._measured(build),
-            *found,
-            *([("Rules broken", failed)] if "rules_failed" in told else []),
-        ]
+            return [(words, _listed(told[name])) for name, words in _FACTS.items() if told.get(name)]
+        return [("Tests", _tests(build)), *await self._measured(build), *_rules(told)]
 
     async def _measured(self, build: Build) -> Iterable[tuple[str, str]]:
         tests = await self._store.builds.artifact(build.id, "tests")
@@ -93,6 +86,13 @@ def _coverage(tests: Mapping[str, Any] | None) -> str:
 
 def _tests(build: Build) -> str:
     return f"{build.facts.get('tests_passing', 0)} pass, {build.facts.get('tests_failing', 0)} fail"
+
+
+def _rules(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "rules_checked" not in told:
+        return []
+    broken = _listed(told.get("rules_failed") or ())
+    return [("Rules", f"{told['rules_checked']} checked, {broken or 'none'} broken")]
 
 
 def _size(diff: Mapping[str, Any] | None) -> str:

@@ -58,6 +58,8 @@ def duration(seconds: float | None) -> str:
     """0.4 is 0.4 s, 75 is 1 min 15 s, 5000 is 1 h 23 min."""
     if seconds is None:
         return ""
+    if 0 < seconds < 0.05:
+        return "< 0.1 s"
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
