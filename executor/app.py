@@ -155,6 +155,7 @@ def _api(configuration: Configuration, daemon: Daemon) -> Api:
         dependencies=lambda: _dependencies(configuration, daemon),
         provider="anthropic" if configuration.has_model else "scaffold",
         state_key=state_key(configuration.state_dir),
+        transcriber=daemon.transcriber,
         channels={name: configuration.missing_for(name) for name in known_channels(configuration)},
     )
 

@@ -20,6 +20,7 @@ from executor.adapters.machine_load import machine_load
 from executor.adapters.registry_cache import RegistryCache
 from executor.adapters.safe_address import AddressRules
 from executor.adapters.safe_session import safe_session
+from executor.adapters.transcription import Transcriber
 from executor.agent.acceptance_author import AcceptanceAuthor
 from executor.agent.access import ModelAccess
 from executor.agent.budget import SpendingLimits
@@ -92,6 +93,7 @@ class Daemon:
     model: ModelWatch | None
     neighbours: Neighbours
     entries: RegistryEntries | None
+    transcriber: Transcriber | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +280,15 @@ def _engine(
         model=watch,
         neighbours=around,
         entries=entries,
+        transcriber=_transcriber(configuration, session),
     )
+
+
+def _transcriber(configuration: Configuration, session: aiohttp.ClientSession) -> Transcriber | None:
+    voice, key = configuration.settings.voice, configuration.secrets.get("VOICE_API_KEY")
+    if not voice.url:
+        return None
+    return Transcriber(session, voice.url, voice.model, key, voice.language, voice.timeout)
 
 
 def _steps(configuration: Configuration, store: Store, world: Outside) -> Sequence[Step]:

@@ -201,6 +201,14 @@ class Watchers:
             subscription.offer(())
 
 
+class Transcribes(Protocol):
+    """Turns speech into text."""
+
+    async def words(self, audio: bytes, media: str) -> str:
+        """What was said, empty when nothing was. Raises Transient, Permanent or Invalid."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
     """Everything the routes use. `submit_request` makes the engine's SubmitRequest from keywords.
@@ -208,7 +216,7 @@ class Api:
     `base_url` is the address that replies name, without a trailing slash; `started_at` is in seconds since
     the epoch; `health_of` answers for a release id from a cache and never waits. `state_key` is what
     sessions and approval links are signed with; `channels` are the names that a submit may tell, with what
-    each lacks to be told anything.
+    each lacks to be told anything; `transcriber` is None where nobody listens to speech.
     """
 
     commands: Commands
@@ -225,5 +233,6 @@ class Api:
     dependencies: Callable[[], Sequence[Dependency]] = tuple
     state_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     channels: Mapping[str, str] = field(default_factory=dict)
+    transcriber: Transcribes | None = None
     traffic: Traffic = field(default_factory=Traffic)
     watchers: Watchers = field(default_factory=Watchers)

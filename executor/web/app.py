@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 from starlette.websockets import WebSocket
 
+from executor.adapters.transcription import MEDIA
 from executor.errors import ExecutorError, NotFound
 from executor.web.access import Access, AccessMiddleware
 from executor.web.api import Api
@@ -41,7 +42,9 @@ from executor.web.table import (
     decision_operations,
     login_operations,
     page_operations,
+    voice_operations,
 )
+from executor.web.voice import Voice
 
 
 def create_app(api: Api, lifespan: Lifespan[Any] | None = None) -> Starlette:
@@ -93,6 +96,7 @@ def _operations(api: Api, documents: StatusDocuments, sessions: Sessions) -> lis
     operations += daemon_operations(Probes(api), describe, docs)
     operations += page_operations(api, documents, pages, sessions)
     operations += login_operations(login, sessions)
+    operations += voice_operations(Voice(api, api.transcriber, MEDIA), MEDIA)
     operations += approval_operations(Approvals(api, pages))
     operations += decision_operations(api, documents)
     operations += artifact_operations(api)

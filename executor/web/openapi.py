@@ -26,6 +26,7 @@ _REASONS = {
     413: "The body is larger than 64 KiB.",
     415: "The body is not JSON.",
     426: "Only a WebSocket is served here.",
+    502: "A service that this leans on is not set up rightly.",
     429: "The queue is full; Retry-After says when to come again.",
     503: "The daemon is stopping or its disk refuses writes.",
 }
@@ -76,6 +77,9 @@ def _described(op: Operation) -> dict[str, Any]:
             "required": op.body_required,
             "content": {"application/json": {"schema": _ref(op.body)}},
         }
+    if op.takes:
+        binary = {"schema": {"type": "string", "format": "binary"}}
+        described["requestBody"] = {"required": True, "content": dict.fromkeys(op.takes, binary)}
     return described
 
 

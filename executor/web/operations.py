@@ -29,7 +29,7 @@ class Operation:
     """One method on one path. `reply` is a model or a JSON Schema of the 2xx body, None without a JSON body.
 
     `many` makes the body an array of `reply`; `media` are the media types of the 2xx answer; `errors` are
-    the statuses that only some operations have.
+    the statuses that only some operations have; `takes` are the media types of a body that is not JSON.
     """
 
     method: str
@@ -45,6 +45,7 @@ class Operation:
     media: tuple[str, ...] = ("application/json",)
     parameters: tuple[Parameter, ...] = ()
     errors: tuple[int, ...] = ()
+    takes: tuple[str, ...] = ()
 
 
 def as_routes(operations: Iterable[Operation]) -> list[Route]:

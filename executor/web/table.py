@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from executor.web.access import VOICE
 from executor.web.api import Api
 from executor.web.approvals import Approvals
 from executor.web.artifacts import LEVELS, MEDIA, Artifacts
@@ -50,6 +51,7 @@ from executor.web.session import Sessions
 from executor.web.spending import Spending
 from executor.web.sse import Events
 from executor.web.status import WORD_STATES, StatusDocuments
+from executor.web.voice import Voice
 
 BUILD = "/executor/builds/{build_id}"
 _WHOLE = {"type": "integer", "minimum": 0}
@@ -267,6 +269,22 @@ def contract_operations(contract: Contract, messages: Messages) -> list[Operatio
             )
         )
     return operations
+
+
+def voice_operations(voice: Voice, media: tuple[str, ...]) -> list[Operation]:
+    """Saying what is wanted."""
+    return [
+        Operation(
+            "POST",
+            VOICE,
+            voice.hear,
+            "Audio in; the words and the build that they would start out. Nothing starts.",
+            "Builds",
+            reply=_OBJECT,
+            errors=(400, 404, 409, 413, 415, 502, 503),
+            takes=media,
+        )
+    ]
 
 
 def daemon_operations(probes: Probes, describe: Callable[[Request], Any], docs: Any) -> list[Operation]:
