@@ -91,6 +91,8 @@ def problem_of(database: Path) -> str:
         with closing(sqlite3.connect(database, timeout=30)) as connection:
             found = connection.execute("PRAGMA quick_check(5)").fetchall()
             tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    except UnicodeDecodeError:
+        return "its schema or an index is no text"  # the check quotes what it found
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF in _NOT_THE_FILES_FAULT:
             raise
