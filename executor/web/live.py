@@ -34,7 +34,7 @@ _BACKLOG = 20_000
 _STALL_SECONDS = 30.0
 # Between two looks: no commit waits longer for its page, and a storm of them costs ten looks a second.
 _PAUSE = 0.1
-_LOG_SECONDS, _CLOCK_SECONDS, _QUIET_SECONDS = 0.25, 1.0, 10.0
+_LOG_SECONDS, _CLOCK_SECONDS, _QUIET_SECONDS = 0.1, 1.0, 10.0
 # A page keeps this many lines; whoever was away for more of them is sent the newest only.
 MOST_LINES = 2000
 _BATCH = 500
@@ -72,8 +72,7 @@ class LivePages:
             names = ("needs", "running", "history")
             parts = {name: self._pages.part(request, f"parts/home_{name}.html", **values) for name in names}
             yield "".join(sent.changed(parts)) or _STILL
-            await asyncio.sleep(_PAUSE)
-            await heard.take(_CLOCK_SECONDS if values["running"] else _QUIET_SECONDS)
+            await _rest(self._api, heard, _CLOCK_SECONDS if values["running"] else _QUIET_SECONDS)
 
 
 class Follower:
@@ -107,8 +106,7 @@ class Follower:
             if newest.state in FINISHED and newest.version == build.version:
                 yield _event("end", {})
                 return
-            await asyncio.sleep(_PAUSE)
-            await heard.take(_LOG_SECONDS if build.state in RUNNABLE else _QUIET_SECONDS)
+            await _rest(self._api, heard, _LOG_SECONDS if build.state in RUNNABLE else _QUIET_SECONDS)
 
     async def _news(self, build: Build) -> AsyncIterator[str]:
         version, looked = self._looked
@@ -193,6 +191,13 @@ class LiveStream(Response):
             finally:
                 self._api.watchers.discard(heard)
             await send({"type": "http.response.body"})
+
+
+async def _rest(api: Api, heard: Subscription, seconds: float) -> None:
+    """Pause, then wait for news; a drain that began during the pause has already been told of, so look."""
+    await asyncio.sleep(_PAUSE)
+    if not api.live.draining:
+        await heard.take(seconds)
 
 
 class _Sent:

@@ -1,4 +1,4 @@
-"""The forms of a build's page: taken with the session's token, answered with the page, harmless when stale."""
+"""The forms of a build's page: taken with the session's token, answered by the page, harmless when stale."""
 
 from __future__ import annotations
 
