@@ -156,6 +156,8 @@ def _api(configuration: Configuration, daemon: Daemon) -> Api:
         provider="anthropic" if configuration.has_model else "scaffold",
         state_key=state_key(configuration.state_dir),
         transcriber=daemon.transcriber,
+        clicks=daemon.clicks,
+        slack_signing_secret=configuration.secrets.get("SLACK_SIGNING_SECRET"),
         channels={name: configuration.missing_for(name) for name in known_channels(configuration)},
     )
 

@@ -20,6 +20,7 @@ from executor.adapters.machine_load import machine_load
 from executor.adapters.registry_cache import RegistryCache
 from executor.adapters.safe_address import AddressRules
 from executor.adapters.safe_session import safe_session
+from executor.adapters.slack_socket import SlackSocket
 from executor.adapters.transcription import Transcriber
 from executor.agent.acceptance_author import AcceptanceAuthor
 from executor.agent.access import ModelAccess
@@ -50,6 +51,7 @@ from executor.outside import Outside, real_world, repositories_of, sandbox_limit
 from executor.sandbox.base import Sandbox
 from executor.sandbox.leftovers import sweep_leftovers
 from executor.settings import Configuration
+from executor.slack import slack_clicks, slack_socket
 from executor.state_key import state_key
 from executor.steady_clock import SteadyClock
 from executor.steps.apprentice import ApprenticeBuildStep
@@ -68,6 +70,7 @@ from executor.store.store import Store
 from executor.store.upkeep import Upkeep
 from executor.targets.choice import target_words
 from executor.targets.keeper import ReleaseKeeper
+from executor.web.slack_clicks import SlackClicks
 
 log = structlog.get_logger(__name__)
 # The executor registers what it deploys; a droplet that did so too would write the entry a second time.
@@ -93,6 +96,8 @@ class Daemon:
     model: ModelWatch | None
     neighbours: Neighbours
     entries: RegistryEntries | None
+    clicks: SlackClicks | None
+    slack_socket: SlackSocket | None
     transcriber: Transcriber | None
 
 
@@ -132,6 +137,8 @@ async def assembled(
         stack.push_async_callback(store.close)
         daemon = _engine(configuration, store, world, session, clock, outbound=outbound)
         daemon.live.estimator.learn_all(await store.builds.history())
+        if daemon.clicks is not None:
+            stack.push_async_callback(daemon.clicks.aclose)
         unfinished = await daemon.scheduler.load()
         if unfinished:
             log.info("builds_picked_up", count=unfinished)
@@ -141,6 +148,8 @@ async def assembled(
         if daemon.model is not None:
             background.append(daemon.model.run())
         background += [loop() for loop in daemon.neighbours.loops]
+        if daemon.slack_socket is not None:
+            background.append(daemon.slack_socket.run())
         background.append(Upkeep(store, state.backup_every, time.time).run())
         background.append(_keep_time(steady, daemon.scheduler))
         if daemon.entries is not None:
@@ -267,6 +276,7 @@ def _engine(
                 heartbeat=settings.registry.heartbeat,
             ),
         )
+    clicks = slack_clicks(configuration, session, commands, store.builds)
     return Daemon(
         configuration=configuration,
         store=store,
@@ -280,6 +290,8 @@ def _engine(
         model=watch,
         neighbours=around,
         entries=entries,
+        clicks=clicks,
+        slack_socket=slack_socket(configuration, session, clicks),
         transcriber=_transcriber(configuration, session),
     )
 

@@ -13,7 +13,9 @@ from executor.engine.channel_sender import Channel
 from executor.settings import Configuration, webhook_secret
 from executor.settings_tables import ALWAYS_KNOWN
 from executor.settings_tables import EmailChannel as EmailTable
+from executor.settings_tables import SlackChannel as SlackTable
 from executor.settings_tables import WebhookChannel as WebhookTable
+from executor.slack import slack_channel
 
 
 def channels_of(
@@ -33,6 +35,8 @@ def channels_of(
         if isinstance(table, WebhookTable):
             secret = configuration.secrets.get(webhook_secret(name))
             made[name] = WebhookChannel(session, table.url, secret, clock)
+        elif isinstance(table, SlackTable):
+            made[name] = slack_channel(configuration, session, table)
         elif isinstance(table, EmailTable):
             password = configuration.secrets.get("SMTP_PASSWORD")
             server = SmtpServer(table.host, table.port, table.tls, table.user, password)

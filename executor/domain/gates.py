@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from enum import StrEnum
 
-from executor.domain.build import BUILD_STEP, SPEC_STEP, VERIFY_STEP, ApprovalMode
+from executor.domain.build import BUILD_STEP, SPEC_STEP, VERIFY_STEP, ApprovalMode, Build, State
 
 
 class Checkpoint(StrEnum):
@@ -40,6 +40,15 @@ ASKS = {
 def gate_after(mode: ApprovalMode, step: int) -> Checkpoint | None:
     """The gate that a build in this mode meets after this step, if any (interfaces.md, Gates)."""
     return _GATE_AFTER[mode].get(step)
+
+
+def open_gate(build: Build) -> str | None:
+    """The id of the gate or the review that waits for a decision now; None when nothing does."""
+    if build.state is State.WAITING_APPROVAL:
+        return (build.hold or {}).get("gate_id")
+    review = build.review or {}
+    is_pending = build.state is State.COMPLETE and review.get("decision") == "pending"
+    return review.get("gate_id") if is_pending else None
 
 
 def gate_id(build_id: str, checkpoint: Checkpoint, subject: str, seq: int) -> str:

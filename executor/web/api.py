@@ -209,6 +209,14 @@ class Transcribes(Protocol):
         ...
 
 
+class Clicks(Protocol):
+    """What decides on presses of buttons in Slack."""
+
+    async def handle(self, payload: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Decide; returns what Slack is to be answered. Raises Invalid for a malformed payload."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
     """Everything the routes use. `submit_request` makes the engine's SubmitRequest from keywords.
@@ -216,7 +224,8 @@ class Api:
     `base_url` is the address that replies name, without a trailing slash; `started_at` is in seconds since
     the epoch; `health_of` answers for a release id from a cache and never waits. `state_key` is what
     sessions and approval links are signed with; `channels` are the names that a submit may tell, with what
-    each lacks to be told anything; `transcriber` is None where nobody listens to speech.
+    each lacks to be told anything; `transcriber` is None where nobody listens to speech; `clicks` takes
+    what Slack signs with `slack_signing_secret`.
     """
 
     commands: Commands
@@ -234,5 +243,7 @@ class Api:
     state_key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     channels: Mapping[str, str] = field(default_factory=dict)
     transcriber: Transcribes | None = None
+    clicks: Clicks | None = None
+    slack_signing_secret: str = field(default="", repr=False)
     traffic: Traffic = field(default_factory=Traffic)
     watchers: Watchers = field(default_factory=Watchers)

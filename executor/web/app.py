@@ -30,6 +30,7 @@ from executor.web.pages import STATIC, Pages
 from executor.web.probes import Probes
 from executor.web.replies import Json
 from executor.web.session import Sessions
+from executor.web.slack_hook import SlackHook
 from executor.web.status import StatusDocuments
 from executor.web.stream import Stream
 from executor.web.table import (
@@ -40,6 +41,7 @@ from executor.web.table import (
     contract_operations,
     daemon_operations,
     decision_operations,
+    hook_operations,
     login_operations,
     page_operations,
     voice_operations,
@@ -98,6 +100,7 @@ def _operations(api: Api, documents: StatusDocuments, sessions: Sessions) -> lis
     operations += login_operations(login, sessions)
     operations += voice_operations(Voice(api, api.transcriber, MEDIA), MEDIA)
     operations += approval_operations(Approvals(api, pages))
+    operations += hook_operations(SlackHook(api))
     operations += decision_operations(api, documents)
     operations += artifact_operations(api)
     operations += contract_operations(contract, Messages(api, documents))

@@ -48,6 +48,7 @@ from executor.web.schemas import (
     SubmitBody,
 )
 from executor.web.session import Sessions
+from executor.web.slack_hook import SlackHook
 from executor.web.spending import Spending
 from executor.web.sse import Events
 from executor.web.status import WORD_STATES, StatusDocuments
@@ -359,6 +360,12 @@ def approval_operations(approvals: Approvals) -> list[Operation]:
             "POST", path, approvals.decide, "Decide.", "Pages", media=html, errors=(400, 404, 410, 413, 415)
         ),
     ]
+
+
+def hook_operations(hook: SlackHook) -> list[Operation]:
+    """What others call, each with a signature of its own."""
+    errors = (400, 401, 404, 413)
+    return [Operation("POST", "/hooks/slack", hook.receive, "Clicks in Slack.", "Hooks", errors=errors)]
 
 
 async def only_websocket(_: Request) -> Response:

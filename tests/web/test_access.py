@@ -21,7 +21,10 @@ from tests.web.conftest import SUBMIT, Serving, Site
 
 TOKEN = "correct-horse-battery-staple"
 SESSIONS = Sessions(b"k" * 32, TOKEN)
-OPEN = {"/login", "/livez", "/readyz", "/health", "/executor/health", "/openapi.json", "/docs", "/static"}
+OPEN = {
+    "/login", "/livez", "/readyz", "/health", "/executor/health", "/openapi.json", "/docs", "/static",
+    "/hooks/slack",
+}  # fmt: skip
 GOOD = {"architect_intent": "Build Analytics Engine"}
 BUILD = "build-13-analytics-20260101-001"
 
