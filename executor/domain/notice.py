@@ -50,6 +50,8 @@ _DECISIONS = {
     "rollback_started": "reject",
 }
 
+_SETTLING = frozenset({NoticeKind.DECIDED, NoticeKind.ENDED, NoticeKind.FAILED})
+
 
 def kind_of(event: Event) -> NoticeKind | None:
     """Whether this event is worth telling anybody, and as what."""
@@ -98,6 +100,16 @@ def notice_of(build: Build, event: Event, kind: NoticeKind, base_url: str) -> di
         "review_url": f"{base_url}/builds/{build.id}",
         "timestamp": iso(event.timestamp),
     }
+
+
+def asks(notice: Notice) -> bool:
+    """True when the notice asks a person for something: a decision, or answers."""
+    return can_decide(notice) or bool(notice.get("questions"))
+
+
+def settles(notice: Notice) -> bool:
+    """True when nothing that was asked before is open after it."""
+    return notice["kind"] in _SETTLING
 
 
 def can_decide(notice: Notice) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from executor.domain.notice import Notice
+from executor.domain.notice import Notice, asks, settles
 from executor.errors import Permanent
 from executor.store.outbox import Outbox, Outgoing
 
@@ -37,8 +37,23 @@ class ChannelSender:
         channel = self._channels.get(message.address)
         if channel is None:
             raise Permanent(f"The channel {message.address} is not configured.")
-        settled = message.body.get("decided_gate_id")
-        earlier = await self._outbox.receipt(settled, message.address) if settled else None
         return await channel.tell(
-            message.body, key=message.id, may_be_repeat=message.may_be_repeat, earlier=earlier
+            message.body,
+            key=message.id,
+            may_be_repeat=message.may_be_repeat,
+            earlier=await self._asked(message),
         )
+
+    async def _asked(self, message: Outgoing) -> Mapping[str, Any] | None:
+        """The receipt of the message that asked what this one settles, if there is one.
+
+        A decision names its gate; an answer and an end settle what was asked last, unless that was settled.
+        """
+        if gate := message.body.get("decided_gate_id"):
+            return await self._outbox.receipt(gate, message.address)
+        if not settles(message.body):
+            return None
+        for told, receipt in await self._outbox.told_before(message):
+            if asks(told) or settles(told):
+                return receipt if asks(told) else None
+        return None

@@ -101,6 +101,17 @@ class Outbox:
         )
         return dict(json.loads(found[0]["receipt"])) if found else None
 
+    async def told_before(
+        self, message: Outgoing
+    ) -> list[tuple[Mapping[str, Any], Mapping[str, Any] | None]]:
+        """Body and receipt of what the same build told the same address before a message, newest first."""
+        found = await self._database.fetch(
+            "SELECT body, receipt FROM outbox WHERE build_id = ? AND address = ? AND kind = ?"
+            " AND number < (SELECT number FROM outbox WHERE id = ?) ORDER BY number DESC",
+            (message.build_id, message.address, message.kind, message.id),
+        )
+        return [(json.loads(r["body"]), json.loads(r["receipt"]) if r["receipt"] else None) for r in found]
+
     async def postponed(self, message_id: str, until: float, reason: str) -> None:
         """Not now; it comes due again at `until`."""
         await self._set(message_id, "next_at = ?, reason = ?", until, reason)

@@ -103,6 +103,54 @@ async def test_a_decision_finds_the_receipt_of_the_message_that_asked_for_it(wor
     assert slack.told[1][2]["decided_by"] == "mail:a@b"
 
 
+async def test_an_answer_and_a_cancel_find_the_message_that_asked(world):
+    async def asks(_: StepContext) -> Outcome:
+        return Ask("Which one?", ({"id": "q", "question": "Which?", "free_text": True},))
+
+    slack = Recording()
+    sending = deliveries(world, slack=slack)
+    world.steps[2].script = asks
+    build = await world.submit(notify_channels=("slack",))
+    await world.until(build.id, State.WAITING_INPUT)
+    await sending.look()
+    with world.bus.subscribe(build.id) as heard:
+        await world.commands.answer(build.id, {"q": "this one"})
+        while "input_requested" not in {frame.event.event_type for frame in await heard.take(1)}:
+            pass
+    await world.until(build.id, State.WAITING_INPUT)
+    await world.commands.cancel(build.id)
+    for _ in range(3):
+        await sending.look()
+    told = [
+        (notice["kind"], earlier) for (_, _, notice), earlier in zip(slack.told, slack.earlier, strict=True)
+    ]
+    assert told == [
+        ("build.input_requested", None),
+        ("build.decided", {"ts": "1"}),
+        ("build.input_requested", None),
+        ("build.ended", {"ts": "3"}),
+    ]
+
+
+async def test_an_end_after_a_decision_changes_nothing_that_was_asked_before(world):
+    slack = Recording()
+    sending = deliveries(world, slack=slack)
+    build = await world.submit(approval_mode="final", notify_channels=("slack",))
+    held = await world.until(build.id, State.WAITING_APPROVAL)
+    said = {"checkpoint": None, "feedback": "", "gate_id": held.hold["gate_id"]}
+
+    async def fails(_: StepContext) -> Outcome:
+        raise Permanent("It cannot be done.")
+
+    world.steps[6].script = fails
+    await world.commands.approve(build.id, decision="approve", **said)
+    await world.until(build.id)
+    for _ in range(3):
+        await sending.look()
+    assert [notice["kind"] for _, _, notice in slack.told][-1] == "build.failed"
+    assert slack.earlier == [None, {"ts": "1"}, None]
+
+
 async def test_a_channel_that_is_down_delays_no_build_and_a_possible_repeat_is_marked(world):
     slack = Recording(Transient("It is down."))
     build = await world.submit(notify_channels=("slack",))
