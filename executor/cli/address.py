@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_SYSTEM_CONFIG = Path("/etc/fpai/executor.toml")
+SYSTEM_CONFIG = Path("/etc/fpai/executor.toml")
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to bind to, not one to call
 
 
@@ -39,7 +39,7 @@ def find(url: str | None, token: str | None, environ: Mapping[str, str] | None =
 def _server_table(env: Mapping[str, str]) -> Mapping[str, Any]:
     """Read [server], or nothing: a broken or unreadable file is the daemon's to complain about."""
     named = env.get("FPAI_CONFIG")
-    for path in (Path(named),) if named else (Path("executor.toml"), _SYSTEM_CONFIG):
+    for path in (Path(named),) if named else (Path("executor.toml"), SYSTEM_CONFIG):
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8")).get("server", {})
         except (OSError, ValueError):

@@ -17,6 +17,7 @@ from typing import Any
 
 from executor.cli.address import Address, find
 from executor.cli.client import FOREIGN, Daemon, Refused
+from executor.cli.configured import chosen
 from executor.cli.doctor import Check
 from executor.cli.exits import CliError
 from executor.errors import ExecutorError
@@ -49,7 +50,7 @@ def look_around(config: Path | None, url: str | None, token: str | None) -> Host
     """Read the configuration and ask the daemon, once, for all checks."""
     configuration, problem = None, ""
     try:
-        configuration = load(config)
+        configuration = load(chosen(config))
     except ExecutorError as error:
         problem = str(error)
     address = find(url, token)

@@ -15,6 +15,7 @@ from executor.cli import (
     verbs_cost,
     verbs_decide,
     verbs_host,
+    verbs_keep,
     verbs_read,
 )
 from executor.cli.session import AsJson, print_json
@@ -75,6 +76,8 @@ _VERBS: dict[str, dict[str, Callable[..., None]]] = {
         "serve": verbs_host.serve,
         "doctor": verbs_host.doctor,
         "init": verbs_host.init,
+        "backup": verbs_keep.backup,
+        "restore": verbs_keep.restore,
         "version": version,
     },
 }

@@ -6,16 +6,11 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from executor.cli import exits
-from executor.cli.exits import CliError
 from executor.cli.session import AsJson, Token, Url, print_json
-
-if TYPE_CHECKING:
-    from executor.settings import Configuration
 
 Config = Annotated[
     Path | None,
@@ -79,7 +74,9 @@ def config_app() -> typer.Typer:
 
 def config_show(config: Config = None, as_json: AsJson = False) -> None:
     """Print the configuration in force; secrets by name only."""
-    loaded = _load(config)
+    from executor.cli.configured import configuration  # noqa: PLC0415 - pydantic
+
+    loaded = configuration(config)
     document = loaded.settings.model_dump(mode="json")
     if document["server"]["token"]:
         document["server"]["token"] = "[set]"  # noqa: S105 - says that there is one
@@ -96,21 +93,14 @@ def config_show(config: Config = None, as_json: AsJson = False) -> None:
 
 def config_check(config: Config = None, as_json: AsJson = False) -> None:
     """Check the configuration; exit 78 when it cannot be used."""
-    loaded = _load(config)
+    from executor.cli.configured import configuration  # noqa: PLC0415 - pydantic
+
+    loaded = configuration(config)
     where = str(loaded.path) if loaded.path else "the defaults and FPAI_* variables"
     if as_json:
         print_json({"ok": True, "file": str(loaded.path) if loaded.path else None})
     else:
         print(f"The configuration is in order: {where}")
-
-
-def _load(config: Path | None) -> Configuration:
-    from executor.settings import ConfigurationError, load  # noqa: PLC0415 - pydantic
-
-    try:
-        return load(config)
-    except ConfigurationError as error:
-        raise CliError(error.message, hint=error.hint, exit_code=exits.CONFIGURATION) from error
 
 
 def _toml(name: str, table: Mapping[str, Any]) -> list[str]:

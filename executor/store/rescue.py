@@ -47,9 +47,9 @@ def rescued(database: Path, backups: Backups, now: float) -> Rescue | None:
             f"{database} is damaged ({problem}) and there is no sound backup beside it. Nothing was changed.",
             hint="`fpai restore FILE` puts a backup of yours in its place and keeps this file.",
         )
-    _copy(good, _incoming(database))
+    _copy(good, incoming(database))
     aside = _set_aside(database, now)
-    _incoming(database).replace(database)
+    incoming(database).replace(database)
     suspicion(database).unlink(missing_ok=True)
     return Rescue(problem, aside, good.stat().st_mtime)
 
@@ -89,14 +89,15 @@ def _set_aside(database: Path, now: float) -> Path:
     return aside
 
 
-def _incoming(database: Path) -> Path:
+def incoming(database: Path) -> Path:
+    """Where a checked copy waits to take the database's place; a start finds it there after a kill."""
     return database.with_name(f"{database.name}.rescue")
 
 
 def _finish_what_a_kill_cut_off(database: Path) -> None:
     """The backup is on disk whole before the damaged file is moved, so a lone one only has to be renamed."""
-    if not database.exists() and _incoming(database).exists():
-        _incoming(database).replace(database)
+    if not database.exists() and incoming(database).exists():
+        incoming(database).replace(database)
 
 
 def _copy(backup: Path, into: Path) -> None:
