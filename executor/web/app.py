@@ -43,6 +43,7 @@ from executor.web.table import (
     decision_operations,
     hook_operations,
     login_operations,
+    more_page_operations,
     page_operations,
     voice_operations,
 )
@@ -98,6 +99,7 @@ def _operations(api: Api, documents: StatusDocuments, sessions: Sessions) -> lis
     operations += daemon_operations(Probes(api), describe, docs)
     operations += page_operations(api, documents, pages, sessions)
     operations += login_operations(login, sessions)
+    operations += more_page_operations(api, pages, sessions)
     operations += voice_operations(Voice(api, api.transcriber, MEDIA), MEDIA)
     operations += approval_operations(Approvals(api, pages))
     operations += hook_operations(SlackHook(api))

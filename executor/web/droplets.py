@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -21,19 +22,22 @@ class Droplets:
 
     async def list(self, _: Request) -> Response:
         """Every droplet with its releases, address and health as last probed."""
-        return Json([self._droplet(row) for row in await self._api.store.droplets.all()])
+        rows = await self._api.store.droplets.all()
+        return Json([droplet_document(row, self._api.health_of) for row in rows])
 
-    def _droplet(self, row: dict[str, Any]) -> dict[str, Any]:
-        release = row["release_id"]
-        return {
-            "droplet_id": row["id"],
-            "name": row["name"],
-            "url": row["url"],
-            "release": release,
-            "health": self._api.health_of(release) if release else "unknown",
-            "updated_at": iso(row["updated_at"]),
-            "releases": [_release(item) for item in row["releases"]],
-        }
+
+def droplet_document(row: dict[str, Any], health_of: Callable[[str], str]) -> dict[str, Any]:
+    """A droplet as callers see it."""
+    release = row["release_id"]
+    return {
+        "droplet_id": row["id"],
+        "name": row["name"],
+        "url": row["url"],
+        "release": release,
+        "health": health_of(release) if release else "unknown",
+        "updated_at": iso(row["updated_at"]),
+        "releases": [_release(item) for item in row["releases"]],
+    }
 
 
 def _release(row: ReleaseRow) -> dict[str, Any]:

@@ -33,8 +33,12 @@ from executor.web.messages import Messages
 from executor.web.operations import Operation, Parameter
 from executor.web.page_actions import PageActions
 from executor.web.page_build import BuildPage
+from executor.web.page_costs import CostsPage
+from executor.web.page_droplets import DropletsPage
 from executor.web.page_gates import Evidence
 from executor.web.page_home import HomePage
+from executor.web.page_new import NewBuildPage
+from executor.web.page_system import SystemPage
 from executor.web.pages import Pages
 from executor.web.probes import Probes
 from executor.web.schemas import (
@@ -334,6 +338,24 @@ def page_operations(
             )
             for verb, act, says in verbs
         ),
+    ]
+
+
+def more_page_operations(api: Api, pages: Pages, sessions: Sessions) -> list[Operation]:
+    """The pages beside the builds."""
+    new, html = NewBuildPage(api, pages), ("text/html",)
+    errors = (400, 403, 409, 413, 415, 429, 503)
+    shown = (
+        ("/new", new.form, "The form for a new build."),
+        ("/costs", CostsPage(api, pages).show, "What all builds came to."),
+        ("/droplets", DropletsPage(api, pages).show, "Every droplet with its releases."),
+        ("/system", SystemPage(api, pages).show, "How the daemon fares."),
+    )
+    return [
+        Operation(
+            "POST", "/new", guarded(sessions, new.send), "Start it.", "Pages", status=303, errors=errors
+        ),
+        *(Operation("GET", path, handler, says, "Pages", media=html) for path, handler, says in shown),
     ]
 
 
