@@ -29,7 +29,8 @@ class CostsPage:
         """The page."""
         database = self._api.store.database
         sums = await spending(database)
-        days = await spending_by_day(database, self._api.live.now() - _DAYS * 86_400)
+        now = int(self._api.live.now())
+        days = await spending_by_day(database, now - _DAYS * 86_400)
         kinds = {words: sums[who].shown() for who, words in _KINDS.items()}
         return self._pages.render(
             request,
@@ -37,6 +38,8 @@ class CostsPage:
             kinds={words: shown for words, shown in kinds.items() if shown["builds"]},
             wanted=WANTED,
             days=[(_date(day), day) for day in reversed(days)],
+            since=now - _DAYS * 86_400,
+            until=now,
             series=json.dumps(_series(days)),
             total=sum(shown["cost_usd"] for shown in kinds.values()),
         )

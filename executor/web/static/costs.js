@@ -10,7 +10,7 @@ function options(width) {
     width,
     height: 256,
     cursor: { drag: { x: false, y: false } },
-    scales: { x: { time: true }, usd: { range: (_, low, high) => [0, Math.max(1, high)] }, builds: { range: (_, low, high) => [0, Math.max(1, high)] } },
+    scales: { x: { time: true, range: [Number(place.dataset.from), Number(place.dataset.to)] }, usd: { range: (_, low, high) => [0, Math.max(1, high)] }, builds: { range: (_, low, high) => [0, Math.max(1, high)] } },
     axes: [
       { ...axis, values: (_, ticks) => ticks.map((at) => new Date(at * 1000).toISOString().slice(5, 10)) },
       { ...axis, scale: "usd", values: (_, ticks) => ticks.map((usd) => `$${usd}`) },
