@@ -13,7 +13,7 @@ from executor.adapters.slack_socket import SlackSocket
 from executor.settings import Configuration
 from executor.settings_tables import SlackChannel
 from executor.web.api import Commands
-from executor.web.slack_clicks import Builds, Desk, SlackClicks
+from executor.web.slack_clicks import PATIENCE, Builds, Desk, SlackClicks
 
 
 def slack_channel(
@@ -45,13 +45,17 @@ def lacks_for_clicks(configuration: Configuration) -> str:
 
 
 def slack_clicks(
-    configuration: Configuration, session: aiohttp.ClientSession, commands: Commands, builds: Builds
+    configuration: Configuration,
+    session: aiohttp.ClientSession,
+    commands: Commands,
+    builds: Builds,
+    patience: float = PATIENCE,
 ) -> SlackClicks | None:
-    """What decides on presses; None where none can arrive."""
+    """What decides on presses; None where none can arrive. `patience` is for a decision, in seconds."""
     has = configuration.secrets.get
     if not has("SLACK_SIGNING_SECRET") and not has("SLACK_APP_TOKEN"):
         return None
-    return SlackClicks(commands, builds, tuple(_desks(configuration, session)), session)
+    return SlackClicks(commands, builds, tuple(_desks(configuration, session)), session, patience=patience)
 
 
 def _desks(configuration: Configuration, session: aiohttp.ClientSession) -> Iterator[Desk]:

@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 Handle = Callable[[Mapping[str, Any]], Awaitable[Mapping[str, Any] | None]]
 _HEARTBEAT = 20.0
 """Seconds between pings; a connection whose other end is gone is noticed within half as many more."""
+_ROUTINE = frozenset({"warning", "refresh_requested"})
 _FOREVER = float("inf")
 _LARGEST = 1 << 20
 
@@ -91,6 +92,7 @@ class SlackSocket:
         elif kind == "disconnect":
             if envelope.get("reason") == "link_disabled":
                 raise Permanent("Socket Mode is turned off.", hint="Turn it on on the app's page.")
+            self._failures += envelope.get("reason") not in _ROUTINE
             return False
         elif envelope_id:
             task = asyncio.create_task(self._answer(socket, envelope))

@@ -68,9 +68,12 @@ Serving = Callable[..., AbstractAsyncContextManager[Site]]
 
 @asynccontextmanager
 async def serving(directory: Path, **tables: Any) -> AsyncIterator[Site]:
-    """Serve an application over a state directory; `tables` are those of executor.toml."""
-    changes: dict[str, Any] = tables.pop("api", {})
-    async with running_world(directory) as world:
+    """Serve an application over a state directory; `tables` are those of executor.toml.
+
+    `api` changes what the routes use, a mapping or made of the world; `world` are the world's options.
+    """
+    changes: Any = tables.pop("api", {})
+    async with running_world(directory, **tables.pop("world", {})) as world:
         listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         url = f"http://localhost:{listener.getsockname()[1]}"
         api = Api(
@@ -84,7 +87,7 @@ async def serving(directory: Path, **tables: Any) -> AsyncIterator[Site]:
             version="0.1.0",
             started_at=time.time(),
         )
-        api = replace(api, **changes)
+        api = replace(api, **(changes(world) if callable(changes) else changes))
         world.live.counts = world.scheduler.counts
         app = create_app(api)
         config = uvicorn.Config(
