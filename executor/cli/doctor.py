@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,12 +24,28 @@ class Check:
     fix: str = ""
 
 
-def examine(config: Path | None, url: str | None, token: str | None) -> list[Check]:
-    """Run every check; one that breaks is itself a failed check, never a traceback."""
+def examine(config: Path | None, url: str | None, token: str | None, *, deep: bool = False) -> list[Check]:
+    """Run every check, with `deep` those that take long or ask others, too.
+
+    One that breaks is itself a failed check, never a traceback.
+    """
     from executor.cli import doctor_checks  # noqa: PLC0415 - loads settings and sandbox
 
-    host = doctor_checks.look_around(config, url, token)
-    return [_guarded(check, host) for check in doctor_checks.CHECKS]
+    _quiet()
+    host = doctor_checks.look_around(config, url, token, deep=deep)
+    checks = doctor_checks.CHECKS
+    if deep:
+        from executor.cli.doctor_deep import DEEP  # noqa: PLC0415 - aiohttp
+
+        checks = (*checks, *DEEP)
+    return [_guarded(check, host) for check in checks]
+
+
+def _quiet() -> None:
+    """What the daemon's parts log is said by the checks themselves; stdout is for the findings."""
+    import structlog  # noqa: PLC0415 - with them
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def _guarded(check: Callable[..., Check], host: object) -> Check:

@@ -39,6 +39,8 @@ class Host:
     daemon: dict[str, Any] | None
     refusal: CliError | None
     """Why the daemon gave no answer."""
+    deep: bool = False
+    """Others may be asked and long looks taken, as long as that costs nothing."""
 
     @property
     def state_dir(self) -> Path:
@@ -46,7 +48,7 @@ class Host:
         return self.configuration.state_dir if self.configuration else Path(".executor").resolve()
 
 
-def look_around(config: Path | None, url: str | None, token: str | None) -> Host:
+def look_around(config: Path | None, url: str | None, token: str | None, *, deep: bool = False) -> Host:
     """Read the configuration and ask the daemon, once, for all checks."""
     configuration, problem = None, ""
     try:
@@ -59,9 +61,9 @@ def look_around(config: Path | None, url: str | None, token: str | None) -> Host
         address = Address(f"http://{server.host}:{server.port}", address.token or server.token)
     try:
         health = Daemon(address, _PATIENCE).get("/executor/capabilities").json()
-        return Host(configuration, problem, address, health if isinstance(health, dict) else {}, None)
+        return Host(configuration, problem, address, health if isinstance(health, dict) else {}, None, deep)
     except CliError as error:
-        return Host(configuration, problem, address, None, error)
+        return Host(configuration, problem, address, None, error, deep)
 
 
 def python(_: Host) -> Check:

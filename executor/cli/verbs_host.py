@@ -29,11 +29,21 @@ def serve(
     raise typer.Exit(run(config, host, port))
 
 
-def doctor(config: Config = None, url: Url = None, token: Token = None, as_json: AsJson = False) -> None:
+def doctor(
+    config: Config = None,
+    *,
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Also check the whole database, leftovers, the model and the channels."),
+    ] = False,
+    url: Url = None,
+    token: Token = None,
+    as_json: AsJson = False,
+) -> None:
     """Check what is configured, what works, and say what to do about the rest."""
     from executor.cli import doctor as examination  # noqa: PLC0415
 
-    checks = examination.examine(config, url, token)
+    checks = examination.examine(config, url, token, deep=deep)
     if as_json:
         print_json(examination.as_document(checks))
     else:

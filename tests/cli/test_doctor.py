@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import subprocess
+import threading
 from collections.abc import Callable
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -106,3 +110,73 @@ def test_the_table_shows_each_fix_below_its_finding(run: Run, tmp_path: Path) ->
     at = next(number for number, line in enumerate(lines) if "without walls" in line)
     assert "→ Set [sandbox] kind" in lines[at + 1]
     assert lines[-1].endswith("0 failed")
+
+
+def deeply(run: Run, state: Path, **env: str) -> tuple[int, dict[str, dict[str, str]]]:
+    done = run("doctor", "--deep", "--json", env={"FPAI_STATE__DIR": str(state)} | env)
+    return done.returncode, {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+
+
+def test_deep_finds_a_damaged_database_and_leaves_it_as_it_is(run: Run, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    code, checks = deeply(run, state)
+    assert set(checks) == NAMES | {"database", "leftovers", "model"}
+    assert code == 0 and "none yet" in checks["database"]["says"]
+    with closing(sqlite3.connect(state / "executor.db")) as made:
+        made.execute("CREATE TABLE notes (text)")
+        made.executemany("INSERT INTO notes VALUES (?)", [("x" * 900,)] * 200)
+        made.commit()
+    assert "sound" in deeply(run, state)[1]["database"]["says"]
+    damaged = (state / "executor.db").read_bytes()[:8192] + b"\xff" * 40_000
+    (state / "executor.db").write_bytes(damaged)
+    code, checks = deeply(run, state)
+    assert code == 1 and checks["database"]["state"] == "fail" and checks["database"]["fix"]
+    assert (state / "executor.db").read_bytes() == damaged
+    assert [path.name for path in state.iterdir()] == ["executor.db"]
+
+
+def test_deep_names_what_was_set_aside_and_how_large_it_is(run: Run, tmp_path: Path) -> None:
+    aside = tmp_path / "set-aside-20261114T120000Z-x"
+    aside.mkdir()
+    (aside / "executor.db").write_bytes(bytes(3 << 20))
+    check = deeply(run, tmp_path)[1]["leftovers"]
+    assert check["state"] == "warn" and aside.name in check["says"] and "3.0 MiB" in check["says"]
+
+
+class ModelApi(BaseHTTPRequestHandler):
+    """Knows one model; remembers the keys that it was asked with."""
+
+    keys: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.keys.append(self.headers.get("authorization", ""))
+        known = self.path.endswith("/claude-sonnet-5-5")
+        body = json.dumps({"id": "claude-sonnet-5-5", "lifecycle": "active"} if known else {}).encode()
+        self.send_response(200 if known else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+def test_deep_asks_the_model_api_and_says_when_it_is_away(run: Run, tmp_path: Path) -> None:
+    assert "by rule" in deeply(run, tmp_path)[1]["model"]["says"]
+    with ThreadingHTTPServer(("127.0.0.1", 0), ModelApi) as api:
+        thread = threading.Thread(target=api.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        env = {
+            "ANTHROPIC_API_KEY": "sk-canary",
+            "FPAI_MODEL__BASE_URL": f"http://127.0.0.1:{api.server_port}",
+        }
+        well = deeply(run, tmp_path, **env)[1]["model"]
+        unknown = deeply(run, tmp_path, **env, FPAI_MODEL__MODEL="claude-nobody")[1]["model"]
+        api.shutdown()
+        thread.join()
+    assert well["state"] == "ok" and "claude-sonnet-5-5" in well["says"]
+    assert set(ModelApi.keys) == {"Bearer sk-canary"}
+    assert unknown["state"] == "warn" and "claude-nobody" in unknown["fix"]
+    away = deeply(run, tmp_path, **env)[1]["model"]
+    assert away["state"] == "warn" and "ANTHROPIC_API_KEY" in away["fix"]
