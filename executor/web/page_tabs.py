@@ -26,7 +26,7 @@ TABS = {
     "deploy": "Deploy",
     "events": "Events",
 }
-TAIL = 300
+TAIL = 200
 Values = dict[str, Any]
 Tab = Callable[[Request, Build], Awaitable[Values]]
 

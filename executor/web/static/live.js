@@ -111,7 +111,10 @@
   document.addEventListener("visibilitychange", back);
   setInterval(() => { if (stream && stream.readyState === 1 && Date.now() - heard > SILENCE) lost(); }, 5000);
 
-  const log = document.querySelector(".log");
-  if (log) log.scrollTop = log.scrollHeight;
-  open();
+  // After the first paint: to scroll is to lay out the whole log.
+  requestAnimationFrame(() => setTimeout(() => {
+    const log = document.querySelector(".log[data-append]");
+    if (log) log.scrollTop = log.scrollHeight;
+    open();
+  }));
 })();
