@@ -38,6 +38,7 @@ _LOG_SECONDS, _CLOCK_SECONDS, _QUIET_SECONDS = 0.1, 1.0, 10.0
 # A page keeps this many lines; whoever was away for more of them is sent the newest only.
 MOST_LINES = 2000
 _BATCH = 500
+_HOME = ("hello", "needs", "running", "history")
 _HEAD = ("status", "needs", "timeline", "actions")
 _CLOCK = re.compile(r'(data-since="[^"]*">)[^<]*')
 # An event and not a comment: the page itself has to notice when nothing comes any more.
@@ -68,9 +69,8 @@ class LivePages:
     async def _home_chunks(self, request: Request, heard: Subscription) -> AsyncIterator[str]:
         sent = _Sent()
         while not (self._api.live.draining or heard.overflowed):
-            values = {**await self._home.now(), **await self._home.history(request)}
-            names = ("needs", "running", "history")
-            parts = {name: self._pages.part(request, f"parts/home_{name}.html", **values) for name in names}
+            values = await self._home.values(request)
+            parts = {name: self._pages.part(request, f"parts/home_{name}.html", **values) for name in _HOME}
             yield "".join(sent.changed(parts)) or _STILL
             await _rest(self._api, heard, _CLOCK_SECONDS if values["running"] else _QUIET_SECONDS)
 

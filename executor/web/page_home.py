@@ -36,15 +36,18 @@ class HomePage:
 
     async def show(self, request: Request) -> Response:
         """The page."""
-        now, history = await self.now(), await self.history(request)
-        is_empty = not (now["needs"] or now["running"] or history["history"] or history["is_filtered"])
-        refresh = _REFRESH_SECONDS if now["running"] else None
+        values = await self.values(request)
+        refresh = _REFRESH_SECONDS if values["running"] else None
         said = request.query_params.get("said", "")[:100]
-        return self._pages.render(
-            request, "home.html", is_empty=is_empty, refresh=refresh, said=said, **now, **history
-        )
+        return self._pages.render(request, "home.html", refresh=refresh, said=said, **values)
 
-    async def now(self) -> dict[str, Any]:
+    async def values(self, request: Request) -> dict[str, Any]:
+        """What the page shows at this moment; `is_empty` where nothing was ever built."""
+        now, history = await self._now(), await self._history(request)
+        is_empty = not (now["needs"] or now["running"] or history["history"] or history["is_filtered"])
+        return {**now, **history, "is_empty": is_empty}
+
+    async def _now(self) -> dict[str, Any]:
         """The cards: builds that wait for a person, then reviews, and builds that move."""
         waiting, running = await asyncio.gather(self._page(_WAITING), self._page(_MOVING))
         finished = await self._page((State.COMPLETE,))
@@ -56,7 +59,7 @@ class HomePage:
             "consequences": CONSEQUENCES,
         }
 
-    async def history(self, request: Request) -> dict[str, Any]:
+    async def _history(self, request: Request) -> dict[str, Any]:
         """One page of what was, by the filters of the address; one that makes no sense is left out."""
         query = request.query_params
         status, text = query.get("status", ""), _usable(query.get("q", ""))

@@ -223,11 +223,20 @@ async def test_the_front_page_hears_of_every_build(site: Site) -> None:
         assert first not in history["html"]
 
 
+async def test_the_first_build_takes_the_place_of_how_to_begin(site: Site) -> None:
+    async with live(site, "/live/home") as stream:
+        assert "Nothing has been built here yet" in (await stream.until("part", "curl"))["html"]
+        await site.finished()
+        while (part := await stream.next("part"))["id"] != "hello":
+            pass
+        assert "curl" not in part["html"]
+
+
 async def test_the_front_page_keeps_its_filters_while_it_is_live(site: Site) -> None:
     books = await site.finished(droplet_id=20, droplet_name="books")
     films = await site.finished(droplet_id=21, droplet_name="films")
     async with live(site, "/live/home?droplet=21") as stream:
-        parts = [await stream.next("part") for _ in range(3)]
+        parts = [await stream.next("part") for _ in range(4)]
     history = next(part["html"] for part in parts if part["id"] == "history")
     assert films.id in history
     assert books.id not in history
