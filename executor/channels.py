@@ -38,12 +38,17 @@ def channels_of(
         elif isinstance(table, SlackTable):
             made[name] = slack_channel(configuration, session, table)
         elif isinstance(table, EmailTable):
-            password = configuration.secrets.get("SMTP_PASSWORD")
-            server = SmtpServer(table.host, table.port, table.tls, table.user, password)
+            server = smtp_of(configuration, table)
             made[name] = EmailChannel(
                 server, table.sender, table.to, links=links, base_url=configuration.base_url, clock=clock
             )
     return made
+
+
+def smtp_of(configuration: Configuration, table: EmailTable) -> SmtpServer:
+    """The mail server of a channel, with its password."""
+    password = configuration.secrets.get("SMTP_PASSWORD")
+    return SmtpServer(table.host, table.port, table.tls, table.user, password)
 
 
 def known_channels(configuration: Configuration) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from executor.errors import ExecutorError, Permanent, Transient
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
+    import aiosmtplib
+
 _TIMEOUT = 20.0
 _SILENT = frozenset({NoticeKind.DECIDED})
 
@@ -98,16 +100,7 @@ class EmailChannel:
         """Over one connection. One recipient's refusal does not keep the mail from the others."""
         import aiosmtplib  # noqa: PLC0415 - loaded at the first mail
 
-        server = self._server
-        client = aiosmtplib.SMTP(
-            hostname=server.host,
-            port=server.port,
-            use_tls=server.tls == "tls",
-            start_tls=server.tls == "starttls",
-            username=server.user or None,
-            password=server.password or None,
-            timeout=_TIMEOUT,
-        )
+        server, client = self._server, _client(self._server)
         refused: list[str] = []
         try:
             async with client:
@@ -125,6 +118,31 @@ class EmailChannel:
             raise _sorted(error, server) from error
         if refused and len(refused) == len(messages) and not taken:
             raise Permanent(f"The mail server refuses every recipient: {', '.join(refused)}.", hint=_HINT)
+
+
+async def greet(server: SmtpServer) -> None:
+    """Connect and log in, as before a mail, and send none. Raises Transient, Permanent."""
+    import aiosmtplib  # noqa: PLC0415
+
+    try:
+        async with _client(server) as client:
+            await client.ehlo()
+    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        raise _sorted(error, server) from error
+
+
+def _client(server: SmtpServer) -> aiosmtplib.SMTP:
+    import aiosmtplib  # noqa: PLC0415
+
+    return aiosmtplib.SMTP(
+        hostname=server.host,
+        port=server.port,
+        use_tls=server.tls == "tls",
+        start_tls=server.tls == "starttls",
+        username=server.user or None,
+        password=server.password or None,
+        timeout=_TIMEOUT,
+    )
 
 
 _HINT = "Look at [notify.NAME] of kind email in executor.toml, then at `fpai doctor`."

@@ -15,12 +15,15 @@ _LATER = frozenset(
         "request_timeout", "team_added_to_org", "accesslimited", "message_limit_exceeded", "rollup_error",
     }
 )  # fmt: skip
-_NEW_TOKEN = "Take the token from the app's page (OAuth & Permissions) and set SLACK_BOT_TOKEN anew."  # noqa: S105
+_ANEW = (
+    "Set the token anew; on the app's page, SLACK_BOT_TOKEN is under OAuth & Permissions and SLACK_APP_TOKEN"
+    " under Basic Information."
+)
 _NEW_WEBHOOK = "Make a new incoming webhook on the app's page and set SLACK_WEBHOOK_URL."
 _INVITE = "Check `channel` under [notify.NAME], and invite the app there: /invite @APP."
 _HINTS = {
-    **dict.fromkeys(("invalid_auth", "not_authed", "account_inactive"), _NEW_TOKEN),
-    **dict.fromkeys(("token_revoked", "token_expired"), _NEW_TOKEN),
+    **dict.fromkeys(("invalid_auth", "not_authed", "account_inactive"), _ANEW),
+    **dict.fromkeys(("token_revoked", "token_expired"), _ANEW),
     **dict.fromkeys(("channel_not_found", "not_in_channel", "is_archived", "channel_is_archived"), _INVITE),
     **dict.fromkeys(("restricted_action", "action_prohibited"), "Ask the workspace's admin."),
     **dict.fromkeys(("no_service", "no_service_id", "no_active_hooks", "no_team"), _NEW_WEBHOOK),

@@ -225,12 +225,12 @@ def deploy(host: Host) -> Check:
 
 
 def notifications(host: Host) -> Check:
-    """Which channels can be told."""
-    tables = getattr(host.configuration.settings, "notify", None) if host.configuration else None
-    if tables:
-        return Check("notifications", "ok", ", ".join(sorted(tables)))
-    says = "no channel is configured; slack and email are accepted with a warning and nobody is told"
-    return Check("notifications", "warn", says, "Watch with `fpai watch`, or on the page.")
+    """Which channels can be told, and with --deep whether they answer."""
+    if host.configuration is None:
+        return Check("notifications", "warn", "not looked at: the configuration cannot be read")
+    from executor.cli.doctor_channels import examine_channels  # noqa: PLC0415 - reaches over the network
+
+    return examine_channels(host.configuration, deep=host.deep)
 
 
 def _program(name: str, argv: list[str], fix: str) -> Check:
