@@ -11,8 +11,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from executor.cli import board_model, exits, words
+from executor.cli import board_model, evidence, exits, words
 from executor.cli.advice import next_commands
+from executor.cli.console import asks
 from executor.domain.build import STEP_NAMES
 
 _BAR, _TIME = 16, 7
@@ -23,7 +24,7 @@ def board(
     document: Mapping[str, Any], *, tail: Sequence[str] = (), moving: bool = False, note: str = ""
 ) -> RenderableType:
     """Render a status document. `moving` animates; `tail` is the log's end; `note` says what is amiss."""
-    parts: list[RenderableType] = [_headline(document), _steps(document, moving)]
+    parts: list[RenderableType] = [headline(document), _steps(document, moving)]
     if document.get("status") != "complete":
         parts += board_model.doing(document)
     parts += [_figures(document), *board_model.spent(document)]
@@ -37,11 +38,12 @@ def board(
         parts.append(Text(f"! {note}", style="bold yellow"))
     commands = [] if moving and exits.for_build(document) is None else next_commands(document)
     if commands:
-        parts.append(_pairs([(f"next: {what}", command) for what, command in commands], "cyan"))
+        parts.append(pairs([(f"next: {what}", command) for what, command in commands], "cyan"))
     return Group(*parts)
 
 
-def _headline(document: Mapping[str, Any]) -> RenderableType:
+def headline(document: Mapping[str, Any]) -> RenderableType:
+    """Which droplet, in which state, which build, and the words that it is built from."""
     colour, mark, status = words.state_words(document.get("status"))
     line = Text.assemble(
         (words.droplet_title(document), "bold"), "  ", (f"{mark} {status}", f"bold {colour}"), overflow="fold"
@@ -178,12 +180,9 @@ def _gate(document: Mapping[str, Any]) -> list[RenderableType]:
     gate = document.get("gate")
     if not isinstance(gate, dict):
         return []
-    asks = Text(f"◆ {gate.get('checkpoint')}: {words.plain(gate.get('asks') or '')}", style="bold yellow")
-    evidence = gate.get("evidence") or {}
-    rows = [
-        (key.replace("_", " "), words.listed(value)) for key, value in evidence.items() if value is not None
-    ]
-    return [asks, _pairs(rows)] if rows else [asks]
+    asked = asks(gate.get("checkpoint"), gate.get("asks"))
+    told = list(evidence.rows(gate.get("evidence") or {}))
+    return [asked, pairs(told)] if told else [asked]
 
 
 def _places(document: Mapping[str, Any]) -> list[RenderableType]:
@@ -199,10 +198,11 @@ def _places(document: Mapping[str, Any]) -> list[RenderableType]:
     rows = [
         (label, words.plain(document[key])) for label, key in known if document.get(key) not in (None, "")
     ]
-    return [_pairs(rows)] if rows else []
+    return [pairs(rows)] if rows else []
 
 
-def _pairs(rows: Sequence[tuple[str, str]], style: str = "") -> Table:
+def pairs(rows: Sequence[tuple[str, str]], style: str = "") -> Table:
+    """Names and values in two columns; a value that is too long is folded."""
     table = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(style=style, overflow="fold")

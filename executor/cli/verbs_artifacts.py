@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
-from executor.cli import words
 from executor.cli.exits import CliError
 from executor.cli.session import Session, talks
 from executor.cli.verbs_build import BuildArgument
 
+_MARKDOWN, _DIFF = "text/markdown", "text/x-diff"
+_NoPager = Annotated[bool, typer.Option("--no-pager", help="All at once; PAGER names another pager.")]
 _Version = Annotated[int | None, typer.Option("--version", metavar="N", min=1, help="An earlier one.")]
 
 
@@ -24,10 +24,12 @@ def spec(
         int | None,
         typer.Option("--against", metavar="N", min=1, help="What changed since this one."),
     ] = None,
+    *,
+    no_pager: _NoPager = False,
 ) -> None:
     """Print a build's SPEC as Markdown, or what changed between two versions of it."""
-    accept = "text/markdown" if against is None else "text/x-diff"
-    _artifact(session, build, "spec", accept, version=version, against=against)
+    accept = _MARKDOWN if against is None else _DIFF
+    _artifact(session, build, "spec", accept, paged=not no_pager, version=version, against=against)
 
 
 @talks
@@ -41,6 +43,7 @@ def diff(
     ] = None,
     version: _Version = None,
     as_list: Annotated[bool, typer.Option("--list", help="List the diffs instead.")] = False,
+    no_pager: _NoPager = False,
 ) -> None:
     """Print what a build changed in the droplet's repository."""
     if as_list and (iteration or version):
@@ -48,13 +51,13 @@ def diff(
     if as_list:
         _list_diffs(session, build)
     else:
-        _artifact(session, build, "diff", "text/x-diff", iteration=iteration, version=version)
+        _artifact(session, build, "diff", _DIFF, paged=not no_pager, iteration=iteration, version=version)
 
 
 @talks
-def report(session: Session, build: BuildArgument = "@last") -> None:
+def report(session: Session, build: BuildArgument = "@last", *, no_pager: _NoPager = False) -> None:
     """Print a build's report."""
-    _artifact(session, build, "report", "text/markdown")
+    _artifact(session, build, "report", _MARKDOWN, paged=not no_pager)
 
 
 def _path(session: Session, build: str, kind: str) -> str:
@@ -76,7 +79,7 @@ def _list_diffs(session: Session, build: str) -> None:
     session.show(versions, show)
 
 
-def _artifact(session: Session, build: str, kind: str, accept: str, **query: Any) -> None:
+def _artifact(session: Session, build: str, kind: str, accept: str, *, paged: bool, **query: Any) -> None:
     """Print an artifact: as JSON when asked to, else its text, whatever form the daemon keeps it in."""
     path = _path(session, build, kind)
     wanted = "application/json" if session.as_json else f"{accept}, text/plain;q=0.9, application/json;q=0.5"
@@ -85,13 +88,11 @@ def _artifact(session: Session, build: str, kind: str, accept: str, **query: Any
     if session.as_json:
         session.show(reply.json() if is_json else {"build_id": build, kind: reply.text()}, lambda: None)
         return
+    from executor.cli.pager import show_diff, show_markdown  # noqa: PLC0415
+
     text = reply.text()
     if is_json:
         from executor.cli.tables import document_text  # noqa: PLC0415
 
         text = document_text(reply.json(), kind)
-    # On a terminal nothing that a model wrote may steer it; in a pipe the bytes are the data.
-    print(
-        words.plain(text) if sys.stdout.isatty() else text,
-        end="" if text.endswith("\n") or not text else "\n",
-    )
+    (show_diff if accept == _DIFF else show_markdown)(text, paged=paged)

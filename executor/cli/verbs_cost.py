@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from executor.cli.completion import complete_build
 from executor.cli.session import Session, talks
 
 _FROM_STATUS = (
@@ -18,7 +19,10 @@ _FROM_STATUS = (
 def cost(
     session: Session,
     build: Annotated[
-        str | None, typer.Argument(metavar="[BUILD]", help="One build; else the whole history.")
+        str | None,
+        typer.Argument(
+            metavar="BUILD", help="One build; else the whole history.", autocompletion=complete_build
+        ),
     ] = None,
 ) -> None:
     """Show what a build spent turn by turn, or what all builds came to."""
@@ -51,15 +55,10 @@ def conversations(turns: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     sums: dict[str, dict[str, Any]] = {}
     for turn in turns:
         name = str(turn["conversation"])
-        fresh = {
-            "conversation": name,
-            "turns": 0,
-            "tool_calls": 0,
-            "seconds": 0.0,
-            "cost_usd": 0.0,
-            "unknown": 0,
-        }
-        known = sums.setdefault(name, {**fresh, "tokens": dict.fromkeys(turn["tokens"], 0)})
+        fresh = {"turns": 0, "tool_calls": 0, "seconds": 0.0, "cost_usd": 0.0, "unknown": 0}
+        known = sums.setdefault(
+            name, {"conversation": name, **fresh, "tokens": dict.fromkeys(turn["tokens"], 0)}
+        )
         known["turns"] += 1
         known["tool_calls"] += len(turn["tool_calls"])
         known["seconds"] = round(known["seconds"] + (turn["seconds"] or 0.0), 3)
@@ -67,14 +66,3 @@ def conversations(turns: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         known["unknown"] += turn["cost_usd"] is None and turn["state"] != "failed"
         known["tokens"] = {kind: known["tokens"][kind] + count for kind, count in turn["tokens"].items()}
     return list(sums.values())
-
-
-def _nothing_yet(name: str, tokens: Iterable[str]) -> dict[str, Any]:
-    counts = dict.fromkeys(("turns", "tool_calls", "unknown"), 0)
-    return {
-        "conversation": name,
-        **counts,
-        "seconds": 0.0,
-        "cost_usd": 0.0,
-        "tokens": dict.fromkeys(tokens, 0),
-    }

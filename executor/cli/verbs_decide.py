@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from executor.cli import words
+from executor.cli import exits, words
 from executor.cli.completion import complete_build, complete_word
 from executor.cli.exits import CliError
 from executor.cli.session import Session, talks
@@ -16,7 +16,7 @@ from executor.cli.verbs_build import BuildArgument
 OptionalBuild = Annotated[
     str | None,
     typer.Argument(
-        metavar="[BUILD]",
+        metavar="BUILD",
         help="A build's id, a unique prefix, or @last; left out: the only one that waits.",
         autocompletion=complete_build,
     ),
@@ -44,8 +44,19 @@ def approve(
     checkpoint: Checkpoint = None,
     feedback: Feedback = None,
     gate_id: GateId = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not show the evidence and ask; scripts are never asked.")
+    ] = False,
 ) -> None:
-    """Say yes: the build goes on, or its review is accepted."""
+    """Say yes: the build goes on, or its review is accepted.
+
+    On a terminal the evidence is shown first, and the answer counts for the gate that was shown.
+    """
+    from executor.cli.ask import can_ask  # noqa: PLC0415
+
+    if can_ask() and not yes and not session.as_json:
+        build, shown = _looked_at(session, build, checkpoint)
+        gate_id = gate_id or shown
     _decide(session, build, "approve", checkpoint=checkpoint, feedback=feedback, gate_id=gate_id)
 
 
@@ -72,8 +83,10 @@ def revise(
     gate_id: GateId = None,
 ) -> None:
     """Send it back with what is to change."""
-    if not feedback and sys.stdin.isatty():
-        feedback = typer.prompt("What is to change?", err=True)
+    from executor.cli.ask import asked, can_ask  # noqa: PLC0415
+
+    if not feedback and can_ask():
+        feedback = asked("What is to change?")
     if not feedback:
         raise CliError("A revision needs words.", hint='Say what is to change: --feedback "…".')
     _decide(session, build, "revise", checkpoint=checkpoint, feedback=feedback, gate_id=gate_id)
@@ -86,7 +99,7 @@ def answer(
     answers: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ID=TEXT]…", help="One for each question; plain text answers the only question."
+            metavar="ID=TEXT", help="One for each question; plain text answers the only question."
         ),
     ] = None,
 ) -> None:
@@ -148,6 +161,34 @@ def rollback(
     _act(session, build, "rollback", {"to": to} if to else {})
 
 
+def _looked_at(session: Session, build: str | None, checkpoint: str | None) -> tuple[str, str | None]:
+    """Show what is asked and let a person say yes to that; returns the build and the gate that was shown.
+
+    Where nothing is open, or another checkpoint than the one meant, the daemon's own refusal says it best.
+    """
+    from executor.cli import evidence  # noqa: PLC0415
+    from executor.cli.ask import confirmed  # noqa: PLC0415
+    from executor.cli.watch import status_of  # noqa: PLC0415
+
+    chosen = _chosen(session, build)
+    document = status_of(session.daemon, chosen)
+    gate = evidence.open_gate(document)
+    if gate is None or checkpoint not in {None, gate.get("checkpoint")}:
+        return chosen, None
+    evidence.show(session.daemon, document, gate)
+    if not confirmed("Approve?"):
+        told = f"Nothing was decided.\n  change it: fpai revise {chosen}\n  say no: fpai reject {chosen}"
+        print(told, file=sys.stderr)
+        raise typer.Exit(exits.WAITING)
+    return chosen, gate.get("gate_id")
+
+
+def _chosen(session: Session, build: str | None) -> str:
+    from executor.cli.pick import build_id, waiting_build  # noqa: PLC0415
+
+    return build_id(session.daemon, build) if build else waiting_build(session.daemon)
+
+
 def _decide(
     session: Session,
     build: str | None,
@@ -157,9 +198,7 @@ def _decide(
     feedback: str | None,
     gate_id: str | None,
 ) -> None:
-    from executor.cli.pick import build_id, waiting_build  # noqa: PLC0415
-
-    chosen = build_id(session.daemon, build) if build else waiting_build(session.daemon)
+    chosen = _chosen(session, build)
     body: dict[str, Any] = {"decision": decision}
     body |= {"checkpoint": checkpoint} if checkpoint else {}
     body |= {"feedback": feedback} if feedback else {}
@@ -211,7 +250,9 @@ def _given(answers: list[str], questions: list[dict[str, Any]]) -> dict[str, str
 
 
 def _asked(questions: list[dict[str, Any]], build: str) -> dict[str, str]:
-    if not questions or not sys.stdin.isatty():
+    from executor.cli.ask import asked, can_ask  # noqa: PLC0415
+
+    if not questions or not can_ask():
         ids = " ".join(f'{question.get("id")}="…"' for question in questions)
         told = (
             f"fpai answer {build} {ids}" if questions else f"`fpai status {build}` shows what it waits for."
@@ -221,7 +262,5 @@ def _asked(questions: list[dict[str, Any]], build: str) -> dict[str, str]:
     for question in questions:
         text = words.plain(question.get("question", ""))
         options = f" ({' / '.join(map(str, question['options']))})" if question.get("options") else ""
-        found[str(question.get("id"))] = str(
-            typer.prompt(text + words.plain(options), default=question.get("default"), err=True)
-        )
+        found[str(question.get("id"))] = asked(text + words.plain(options), question.get("default"))
     return found

@@ -63,17 +63,18 @@ def restore(
     of the state directory, never deleted. Builds that were unfinished go on when the daemon starts.
     """
     from executor.cli.archive import opened  # noqa: PLC0415 - tarfile
+    from executor.cli.ask import can_ask, confirmed  # noqa: PLC0415
     from executor.cli.configured import configuration  # noqa: PLC0415
     from executor.cli.restore import put_back  # noqa: PLC0415
 
     state_dir = configuration(config).state_dir
-    if sys.stdin.isatty() and not yes:
+    if can_ask() and not yes and not as_json:
         with opened(file) as (_, manifest):
             pass
         asked = (
             f"Put {_holds(manifest)} of {words.clock(manifest.made_at)} in place of what {state_dir} holds?"
         )
-        if not typer.confirm(asked, err=True):
+        if not confirmed(asked):
             print("Nothing was changed.", file=sys.stderr)
             raise typer.Exit(exits.STOPPED)
     manifest, aside = put_back(file, state_dir, time.time())
