@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INTENT ?= Build a Library Droplet that stores books with title, author and year
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install walls demo stop run test test-all testbed check bench lock wheel clean
+.PHONY: help install walls demo stop run test test-all testbed browser check bench lock wheel clean
 
 help: ## show the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ test-all: install ## every test, the long sweeps in full
 
 testbed: ## bring up the real machines that some tests run on (root on Debian; else they are skipped)
 	@tests/testbed/up
+
+browser: ## install the browser that some tests drive (root on Debian; else they are skipped)
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -qq -y chromium >/dev/null; }
 
 check: install ## format, lint, types, layers
 	$(BIN)/ruff format --check .
