@@ -12,7 +12,8 @@ from typing import Any
 from executor.domain.build import State
 from executor.domain.outcome import Done, Outcome
 from executor.domain.step import StepContext
-from executor.web.live import MOST_LINES, LiveStream
+from executor.web.live import MOST_LINES
+from executor.web.live_stream import LiveStream
 from tests.web.conftest import Serving, Site
 from tests.web.test_sse import messages
 from tests.web.test_stream import Chatty
