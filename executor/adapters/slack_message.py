@@ -109,8 +109,8 @@ def _value(value: str) -> str:
 
 def _evidence(notice: Notice) -> list[tuple[str, str]]:
     """The numbers and words of the step that opened the gate, without what only programs read."""
-    evidence = notice["evidence"].items()
-    found = [(name, value) for name, value in evidence if value and isinstance(value, str | int | float)]
+    more = {name: value for name, value in notice["evidence"].items() if value and name not in notice}
+    found = [(name, value) for name, value in more.items() if isinstance(value, str | int | float)]
     return [
         (one_line(name.replace("_", " "), 60), one_line(value, 200)) for name, value in found[:_MOST_EVIDENCE]
     ]

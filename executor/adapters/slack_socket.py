@@ -55,8 +55,7 @@ class SlackSocket:
                 self._failures = 30
                 log.warning("slack_socket_refused", reason=str(refused))
             except ExecutorError as error:
-                self._failures += 1
-                log.info("slack_socket_away", reason=error.message, tries=self._failures)
+                self._failed(error.message)
                 if (asked := getattr(error, "retry_after", None)) is not None:
                     await asyncio.sleep(min(asked, self._policy.longest))
             if self._failures:
@@ -76,7 +75,11 @@ class SlackSocket:
                 async for message in socket:
                     if message.type is aiohttp.WSMsgType.TEXT and not self._take(socket, message.data):
                         return
-        self._failures += 1  # it ended without a word of Slack's
+        self._failed("The connection ended without a word of Slack's.")
+
+    def _failed(self, reason: str) -> None:
+        self._failures += 1
+        log.info("slack_socket_away", reason=reason, tries=self._failures)
 
     def _take(self, socket: aiohttp.ClientWebSocketResponse, text: str) -> bool:
         """One envelope; False when Slack asks to come back over a new connection."""

@@ -121,10 +121,17 @@ def test_the_questions_are_shown_with_their_options_and_how_to_answer():
 
 
 def test_the_evidence_of_a_gate_is_shown_without_what_only_programs_read():
-    evidence = {"coverage": "91 %", "mutants_killed": 7, "report": {"findings": []}, "skipped": 0}
+    evidence = {
+        "coverage": "91 %",
+        "mutants_killed": 7,
+        "report": {"findings": []},
+        "skipped": 0,
+        "tests_passing": 12,
+    }
     text = shown(message_of(notice(NoticeKind.GATE_OPENED, evidence=evidence), ALL))
     assert "• coverage: 91 %\n• mutants killed: 7" in text
     assert "report" not in text
+    assert "• tests passing" not in text
 
 
 def test_a_possible_repeat_says_so_first():

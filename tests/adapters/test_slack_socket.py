@@ -156,6 +156,17 @@ async def test_socket_mode_that_is_turned_off_and_a_wrong_token_are_said_in_the_
     assert any("invalid_auth" in reason for reason in reasons)
 
 
+async def test_each_failure_in_a_row_waits_longer_and_a_connection_begins_anew(slack):
+    slack.faults = [500, "drop", 503]
+    with structlog.testing.capture_logs() as logs:
+        async with listening(slack, Handler()):
+            await slack.until(lambda: slack.opened == 1)
+            await sent(slack)
+            await slack.cut()
+            await slack.until(lambda: slack.opened == 2)
+    assert [entry["tries"] for entry in logs if entry["event"] == "slack_socket_away"] == [1, 2, 3, 1]
+
+
 async def test_waits_between_tries_grow_to_the_longest_and_never_end():
     policy = RetryPolicy(first=1.0, longest=120.0, patience=float("inf"))
     waits = [policy.wait(tries, 0.0, retry_after=None, spread=0.5) for tries in range(40)]

@@ -374,7 +374,8 @@ async def test_a_press_while_the_disk_is_slow_is_answered_in_time_and_counts_all
 
         async with serving(tmp_path, api=lent) as site, office(slack, site.world, configuration) as desk:
             build, button = await desk.button("approve")
-            assert await press(site, pressed(button, slack)) == (200, "")
+            async with asyncio.timeout(30):
+                assert await press(site, pressed(button, slack)) == (200, "")
             assert await desk.state(build) is WAITS
             gate.set()
             assert (await desk.world.until(build.id)).state in FINISHED
