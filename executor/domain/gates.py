@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from executor.domain.build import BUILD_STEP, SPEC_STEP, VERIFY_STEP, ApprovalMode, Build, State
 
@@ -42,13 +44,17 @@ def gate_after(mode: ApprovalMode, step: int) -> Checkpoint | None:
     return _GATE_AFTER[mode].get(step)
 
 
-def open_gate(build: Build) -> str | None:
-    """The id of the gate or the review that waits for a decision now; None when nothing does."""
+def open_gate(build: Build) -> Mapping[str, Any] | None:
+    """The gate, or the review, at which a decision is wanted now; None when there is none."""
     if build.state is State.WAITING_APPROVAL:
-        return (build.hold or {}).get("gate_id")
-    review = build.review or {}
-    is_pending = build.state is State.COMPLETE and review.get("decision") == "pending"
-    return review.get("gate_id") if is_pending else None
+        return build.hold
+    is_pending = build.state is State.COMPLETE and (build.review or {}).get("decision") == "pending"
+    return build.review if is_pending else None
+
+
+def open_gate_id(build: Build) -> str | None:
+    """The id of that opening."""
+    return (open_gate(build) or {}).get("gate_id")
 
 
 def gate_id(build_id: str, checkpoint: Checkpoint, subject: str, seq: int) -> str:

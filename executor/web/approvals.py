@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from executor.domain.approval_link import Approval, ApprovalLinks
-from executor.domain.build import Build, State
+from executor.domain.build import Build
 from executor.domain.events import Event
-from executor.domain.gates import Decision
+from executor.domain.gates import Decision, open_gate_id
 from executor.domain.notice import NoticeKind, notice_of
 from executor.domain.notice_words import facts_of, headline
 from executor.errors import ExecutorError, NotFound
@@ -63,7 +63,7 @@ class Approvals:
             return await self._shown(request, build, approval, "Press one of the buttons.", 400)
         if decision == Decision.REVISE and not feedback:
             return await self._shown(request, build, approval, "A revision needs your words.", 400)
-        if _open_gate(build) != approval.gate_id:
+        if open_gate_id(build) != approval.gate_id:
             return await self._shown(request, build, approval)
         try:
             build = await self._api.commands.approve(
@@ -84,7 +84,7 @@ class Approvals:
     async def _shown(
         self, request: Request, build: Build, approval: Approval, problem: str = "", status: int = 200
     ) -> Response:
-        if _open_gate(build) != approval.gate_id:
+        if open_gate_id(build) != approval.gate_id:
             decided = await self._decided(build, approval)
             return self._pages.render(
                 request,
@@ -125,14 +125,6 @@ class Approvals:
     def _unknown(self, request: Request) -> Response:
         message = "This link was not made by this daemon, or its signing key has changed since."
         return self._pages.render(request, "missing.html", 404, message=message)
-
-
-def _open_gate(build: Build) -> str | None:
-    if build.state is State.WAITING_APPROVAL:
-        return str((build.hold or {}).get("gate_id"))
-    review = build.review or {}
-    is_open = build.state is State.COMPLETE and review.get("decision") == "pending"
-    return str(review.get("gate_id")) if is_open else None
 
 
 def _notice(build: Build, approval: Approval, base_url: str) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from executor.domain.build import Build, State
-from executor.domain.gates import Checkpoint
+from executor.domain.build import Build
+from executor.domain.gates import Checkpoint, open_gate
 from executor.store.store import Store
 
 _KEPT = 256
@@ -34,14 +34,6 @@ CONSEQUENCES: Mapping[str, tuple[str, str, str]] = {
     ),
 }
 """What approve, revise and reject do at each gate, in this order."""
-
-
-def open_gate(build: Build) -> Mapping[str, Any] | None:
-    """The gate, or the review, at which a decision is wanted now."""
-    if build.state is State.WAITING_APPROVAL:
-        return build.hold
-    is_pending = build.state is State.COMPLETE and (build.review or {}).get("decision") == "pending"
-    return build.review if is_pending else None
 
 
 class Evidence:

@@ -16,7 +16,7 @@ from executor.adapters.slack_form import revise_form
 from executor.adapters.slack_message import closed
 from executor.adapters.slack_text import escaped
 from executor.domain.build import Build
-from executor.domain.gates import Decision, open_gate
+from executor.domain.gates import Decision, open_gate_id
 from executor.errors import ExecutorError, Invalid
 from executor.web.api import Commands
 from executor.web.envelope import Refusal
@@ -118,7 +118,7 @@ class SlackClicks:
         desk = next((desk for desk in desks if desk.name in build.notify_channels), None)
         if desk is None:
             raise _not_here(f"Build {build.id} does not report to this channel.")
-        was_open = open_gate(build) == click.gate_id
+        was_open = open_gate_id(build) == click.gate_id
         if click.decision is Decision.REVISE and not click.is_form and was_open:
             return await self._show_form(click, desk, build)
         if click.is_form and not click.feedback:
