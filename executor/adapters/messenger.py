@@ -13,6 +13,18 @@ from executor.errors import Permanent, Transient
 _AGAIN = frozenset({408, 425, 429})
 
 
+def refuse(who: str, status: int, retry_after: str) -> None:
+    """Raise what a receiver's answer calls for; any 2xx is taken as received.
+
+    Transient for 408, 425, 429 and 5xx, with the seconds of `retry_after` if it names some; else Permanent.
+    """
+    if status in _AGAIN or status >= 500:
+        seconds = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
+        raise Transient(f"{who} answers {status}.", retry_after=seconds)
+    if not 200 <= status < 300:
+        raise Permanent(f"{who} refuses the message with {status}.")
+
+
 class Messenger:
     """`session` has to be a `safe_session` of the same rules; `endpoint_of` finds a service by its name.
 
@@ -48,11 +60,7 @@ class Messenger:
             raise Permanent(f"{address} cannot be called ({type(error).__name__}).") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Transient(f"{address} does not answer ({type(error).__name__}).") from error
-        if status in _AGAIN or status >= 500:
-            seconds = float(wait) if wait.isascii() and wait.isdigit() else None
-            raise Transient(f"{address} answers {status}.", retry_after=seconds)
-        if not 200 <= status < 300:
-            raise Permanent(f"{address} refuses the message with {status}.")
+        refuse(address, status, wait)
 
     def _url(self, address: str) -> str:
         if "://" not in address:

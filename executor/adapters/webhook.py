@@ -11,11 +11,11 @@ from typing import Any
 
 import aiohttp
 
+from executor.adapters.messenger import refuse
 from executor.domain.notice import Notice
 from executor.errors import Permanent, Transient
 
 _TIMEOUT = aiohttp.ClientTimeout(total=15)
-_AGAIN = frozenset({408, 425, 429})
 
 
 class WebhookChannel:
@@ -58,11 +58,7 @@ class WebhookChannel:
             raise Permanent(f"The webhook cannot be called ({type(error).__name__}).") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Transient(f"The webhook does not answer ({type(error).__name__}).") from error
-        if status in _AGAIN or status >= 500:
-            seconds = float(wait) if wait.isascii() and wait.isdigit() else None
-            raise Transient(f"The webhook answers {status}.", retry_after=seconds)
-        if not 200 <= status < 300:
-            raise Permanent(f"The webhook refuses the notice with {status}.")
+        refuse("The webhook", status, wait)
 
 
 def signature(secret: bytes, key: str, moment: int, body: bytes) -> str:

@@ -18,6 +18,7 @@ from executor.web.api import Api, SubmitReply
 from executor.web.bodies import digest, invalid, parse, read_json
 from executor.web.envelope import request_id_of
 from executor.web.lookup import find_build
+from executor.web.orders import wanted
 from executor.web.replies import Json
 from executor.web.schemas import SubmitBody
 from executor.web.status import WORD_STATES, StatusDocuments
@@ -38,14 +39,7 @@ class Builds:
         value = await read_json(request)
         body = parse(SubmitBody, value)
         asked = self._api.submit_request(
-            intent=body.architect_intent,
-            droplet_id=body.droplet_id,
-            droplet_name=body.droplet_name,
-            approval_mode=body.approval_mode,
-            notify_channels=tuple(body.notify_channels),
-            auto_approve=body.auto_approve,
-            budget_usd=body.budget_usd,
-            target=body.target,
+            **wanted(body),
             idempotency_key=_key(request),
             body_digest=digest(value),
             request_id=request_id_of(request),

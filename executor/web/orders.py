@@ -19,6 +19,11 @@ def submit_fields(order: FoundOrder) -> dict[str, Any]:
         body = parse(SubmitBody, dict(order.fields))
     except Invalid as error:
         raise at_its_place(error, order) from error
+    return wanted(body)
+
+
+def wanted(body: SubmitBody) -> dict[str, Any]:
+    """What a submit asks for, by the names of the engine's SubmitRequest."""
     return {
         "intent": body.architect_intent,
         "droplet_id": body.droplet_id,

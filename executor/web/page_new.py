@@ -18,6 +18,7 @@ from executor.web.api import Api
 from executor.web.bodies import digest, parse
 from executor.web.envelope import request_id_of, status_of
 from executor.web.forms import Form
+from executor.web.orders import wanted
 from executor.web.pages import Pages
 from executor.web.schemas import SubmitBody
 
@@ -49,14 +50,7 @@ class NewBuildPage:
             fields = _fields(form)
             body = parse(SubmitBody, fields)
             asked = self._api.submit_request(
-                intent=body.architect_intent,
-                droplet_id=body.droplet_id,
-                droplet_name=body.droplet_name,
-                approval_mode=body.approval_mode,
-                notify_channels=tuple(body.notify_channels),
-                auto_approve=body.auto_approve,
-                budget_usd=body.budget_usd,
-                target=body.target,
+                **wanted(body),
                 idempotency_key=f"page-{form.get('key', '')}"[:255] if form.get("key") else "",
                 body_digest=digest(fields),
                 request_id=request_id_of(request),
