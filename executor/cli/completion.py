@@ -8,6 +8,16 @@ from executor.cli.exits import CliError
 from executor.cli.session import open_session
 
 _PATIENCE = 0.5
+SHELLS = ("bash", "zsh", "fish")
+
+
+def script(shell: str) -> str:
+    """The shell's own code for completing fpai. Raises CliError for another shell than SHELLS."""
+    if shell not in SHELLS:
+        raise CliError(f"There is no completion for {shell!r}.", hint=f"Use one of {', '.join(SHELLS)}.")
+    from typer._completion_shared import get_completion_script  # noqa: PLC0415 - typer has no other way
+
+    return get_completion_script(prog_name="fpai", complete_var="_FPAI_COMPLETE", shell=shell)
 
 
 def complete_build(incomplete: str) -> Iterator[tuple[str, str]]:

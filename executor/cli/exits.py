@@ -25,13 +25,13 @@ MEANINGS = {
     OK: "ok",
     FAILED: "the build failed (doctor: a check failed)",
     USAGE: "wrong usage or invalid input",
-    STOPPED: "the build was cancelled, rejected or rolled back",
+    STOPPED: "the build was cancelled, rejected or rolled back; restore: you said no",
     AUTH: "token missing or refused",
     CONFLICT: "not found, or in conflict with the state of things",
     UNREACHABLE: "the daemon cannot be reached, or cannot take this now",
     WAITING: "the build waits for a person",
     PORT_TAKEN: "serve: the port is taken",
-    STATE_NOT_WRITABLE: "serve, backup, restore: the state directory (or the backup) cannot be written",
+    STATE_NOT_WRITABLE: "serve, backup, restore: cannot write there",
     DAMAGED: "serve, backup: the database is damaged",
     HELD: "serve, restore: a daemon holds the state directory",
     CONFIGURATION: "the configuration is wrong",
@@ -63,11 +63,6 @@ def for_reply(status: int) -> int:
     if status in {404, 405, 409, 410}:
         return CONFLICT
     return UNREACHABLE if status == 429 or status >= 500 else USAGE
-
-
-def epilog() -> str:
-    """The table as the last lines of `fpai --help`."""
-    return "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items())
 
 
 class CliError(Exception):

@@ -34,6 +34,11 @@ def show_markdown(text: str, *, paged: bool = True) -> None:
     _show(text, _rendered, paged=paged)
 
 
+def show_text(text: str, *, paged: bool = True) -> None:
+    """Print lines as they are."""
+    _show(text, str, paged=paged)
+
+
 def _show(text: str, dressed: Callable[[str], str], *, paged: bool) -> None:
     if not sys.stdout.isatty():
         sys.stdout.write(text if text.endswith("\n") or not text else f"{text}\n")

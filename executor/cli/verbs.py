@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Annotated
 
@@ -9,15 +10,17 @@ import typer
 
 from executor import __version__
 from executor.cli import (
-    exits,
+    manual,
     verbs_artifacts,
     verbs_build,
     verbs_cost,
     verbs_decide,
     verbs_host,
     verbs_keep,
+    verbs_logs,
     verbs_read,
 )
+from executor.cli.completion import complete_word
 from executor.cli.session import AsJson, print_json
 
 _WATCH, _READ, _DECIDE, _HOST = "Build", "Look", "Decide", "This machine"
@@ -30,15 +33,38 @@ def make_app() -> typer.Typer:
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog=exits.epilog(),
+        epilog=manual.root(),
         help="Say what you want built; a live, tested, registered service comes out.",
     )
     app.callback()(_root)
     for panel, verbs in _VERBS.items():
         for name, verb in verbs.items():
-            app.command(name, rich_help_panel=panel)(verb)
+            about = manual.summary(inspect.getdoc(verb) or "")
+            made = app.command(
+                name, rich_help_panel=panel, cls=manual.Verb, help=about, epilog=manual.epilog(name)
+            )
+            made(verb)
     app.add_typer(verbs_host.config_app(), name="config", rich_help_panel=_HOST)
     return app
+
+
+def completion(
+    shell: Annotated[
+        str,
+        typer.Argument(
+            metavar="SHELL", help="bash, zsh or fish.", autocompletion=complete_word("bash", "zsh", "fish")
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Print the script that makes a shell complete verbs, options and build ids."""
+    from executor.cli.completion import script  # noqa: PLC0415
+
+    text = script(shell)
+    if as_json:
+        print_json({"shell": shell, "script": text})
+    else:
+        print(text)
 
 
 def version(as_json: AsJson = False) -> None:
@@ -53,7 +79,7 @@ _VERBS: dict[str, dict[str, Callable[..., None]]] = {
     _WATCH: {"build": verbs_build.build, "watch": verbs_build.watch},
     _READ: {
         "status": verbs_read.status,
-        "logs": verbs_read.logs,
+        "logs": verbs_logs.logs,
         "list": verbs_read.list_builds,
         "droplets": verbs_read.droplets,
         "spec": verbs_artifacts.spec,
@@ -78,6 +104,7 @@ _VERBS: dict[str, dict[str, Callable[..., None]]] = {
         "init": verbs_host.init,
         "backup": verbs_keep.backup,
         "restore": verbs_keep.restore,
+        "completion": completion,
         "version": version,
     },
 }

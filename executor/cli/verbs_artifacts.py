@@ -88,11 +88,13 @@ def _artifact(session: Session, build: str, kind: str, accept: str, *, paged: bo
     if session.as_json:
         session.show(reply.json() if is_json else {"build_id": build, kind: reply.text()}, lambda: None)
         return
-    from executor.cli.pager import show_diff, show_markdown  # noqa: PLC0415
+    from executor.cli import pager  # noqa: PLC0415
 
-    text = reply.text()
     if is_json:
         from executor.cli.tables import document_text  # noqa: PLC0415
 
-        text = document_text(reply.json(), kind)
-    (show_diff if accept == _DIFF else show_markdown)(text, paged=paged)
+        pager.show_text(document_text(reply.json(), kind), paged=paged)
+    elif accept == _DIFF:
+        pager.show_diff(reply.text(), paged=paged)
+    else:
+        pager.show_markdown(reply.text(), paged=paged)

@@ -43,7 +43,12 @@ def build(
         ),
     ] = None,
     notify: Annotated[
-        list[str] | None, typer.Option("--notify", metavar="CHANNEL", help="slack, email; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--notify",
+            metavar="CHANNEL",
+            help="Tell slack, email or any \\[notify.NAME] of the daemon; may be repeated.",
+        ),
     ] = None,
     budget: Annotated[
         float | None, typer.Option("--budget", metavar="USD", help="Dollars it may spend.")

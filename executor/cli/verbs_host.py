@@ -59,26 +59,35 @@ def init(
     root: Annotated[
         Path, typer.Option("--root", metavar="DIR", help="With --systemd: install below DIR, for an image.")
     ] = Path("/"),
+    as_json: AsJson = False,
 ) -> None:
-    """Write an executor.toml with every key explained."""
+    """Write an executor.toml with every key explained, or install the daemon as a service.
+
+    With --systemd: units for the daemon and for releases, a polkit rule, the user fpai, and
+    /etc/fpai/executor.toml with a token of its own. What is configured stays as it is without --force.
+    """
     from executor.cli import init as setup  # noqa: PLC0415
 
     if systemd:
-        print("\n".join(setup.install_service(root, force=force)))
-        return
-    path = Path("executor.toml")
-    setup.write_config(path, force=force)
-    print(
-        f"Wrote {path}. Next:\n  fpai doctor\n  fpai serve\n"
-        '  fpai build "Build Analytics Engine for tracking metrics"'
-    )
+        lines = setup.install_service(root, force=force)
+    else:
+        setup.write_config(Path("executor.toml"), force=force)
+        lines = ["fpai doctor", "fpai serve", 'fpai build "Build Analytics Engine for tracking metrics"']
+    if as_json:
+        print_json({"next": [line for line in lines if not line.startswith("#")]})
+    elif systemd:
+        print("\n".join(lines))
+    else:
+        print("\n  ".join(["Wrote executor.toml. Next:", *lines]))
 
 
 def config_app() -> typer.Typer:
     """The two verbs below `fpai config`."""
+    from executor.cli.manual import Verb, epilog  # noqa: PLC0415
+
     app = typer.Typer(help="Show or check the configuration.", no_args_is_help=True)
-    app.command("show")(config_show)
-    app.command("check")(config_check)
+    app.command("show", cls=Verb, epilog=epilog("config show"))(config_show)
+    app.command("check", cls=Verb, epilog=epilog("config check"))(config_check)
     return app
 
 

@@ -1,19 +1,18 @@
-"""status, logs, list, droplets, open: where builds stand and what they say."""
+"""status, list, droplets, open: where builds stand."""
 
 from __future__ import annotations
 
 import sys
-import time
 from typing import Annotated, Any
 
 import typer
 
-from executor.cli import exits, words
-from executor.cli.session import Session, print_json, talks
+from executor.cli.completion import complete_word
+from executor.cli.session import Session, talks
 from executor.cli.verbs_build import BuildArgument
+from executor.cli.words import STATES
 
 _BUILDS = "/executor/builds"
-_POLL = 1.0
 
 
 @talks
@@ -31,37 +30,17 @@ def status(session: Session, build: BuildArgument = "@last") -> None:
 
 
 @talks
-def logs(
-    session: Session,
-    build: BuildArgument = "@last",
-    *,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the build is over.")] = False,
-    search: Annotated[str, typer.Option("--search", metavar="TEXT", help="Only lines with this text.")] = "",
-    level: Annotated[
-        str, typer.Option("--level", metavar="LEVEL", help="Only debug, info, warning or error.")
-    ] = "",
-    step: Annotated[
-        int | None, typer.Option("--step", metavar="N", min=1, max=8, help="Only this step.")
-    ] = None,
-) -> None:
-    """Print a build's log."""
-    from executor.cli.pick import build_id  # noqa: PLC0415
-
-    chosen = build_id(session.daemon, build)
-    line = 0
-    while True:
-        # Read before the lines: what was written before the end is then certainly in them.
-        over = not follow or exits.for_build(_status(session, chosen)) is not None
-        line = _print_lines(session, chosen, line, step, {"search": search, "level": level})
-        if over:
-            return
-        time.sleep(_POLL)
-
-
-@talks
 def list_builds(
     session: Session,
-    status: Annotated[str, typer.Option("--status", metavar="WORD", help="Only builds in this state.")] = "",
+    status: Annotated[
+        str,
+        typer.Option(
+            "--status",
+            metavar="WORD",
+            help="Only builds in this state.",
+            autocompletion=complete_word(*STATES),
+        ),
+    ] = "",
     droplet_id: Annotated[
         int | None, typer.Option("--droplet-id", metavar="N", help="Only this droplet's.")
     ] = None,
@@ -98,9 +77,10 @@ def open_page(session: Session, build: BuildArgument = "@last") -> None:
     address = str(document.get("web_url") or session.daemon.address.url)
     session.show({"web_url": address}, lambda: print(address))
     if sys.stdout.isatty() and not session.as_json:
-        import webbrowser  # noqa: PLC0415 - needed by this verb only
+        from executor.cli.browser import show  # noqa: PLC0415 - needed by this verb only
 
-        webbrowser.open(address)
+        if hint := show(address):
+            print(hint, file=sys.stderr)
 
 
 def _status(session: Session, build: str) -> dict[str, Any]:
@@ -108,27 +88,3 @@ def _status(session: Session, build: str) -> dict[str, Any]:
     from executor.cli.watch import status_of  # noqa: PLC0415
 
     return status_of(session.daemon, build_id(session.daemon, build))
-
-
-def _print_lines(session: Session, build: str, after: int, step: int | None, only: dict[str, str]) -> int:
-    """Print every line there is after `after`; return the number of the last one."""
-    from executor.cli.client import segment  # noqa: PLC0415
-
-    path = f"{_BUILDS}/{segment(build)}/log"
-    while True:
-        page = session.daemon.get(path, after=after, **only).json()
-        for row in page["lines"]:
-            if step is None or row.get("step") == step:
-                _print_line(session, row)
-        after = int(page.get("next") or after)
-        if not page["lines"]:
-            sys.stdout.flush()
-            return after
-
-
-def _print_line(session: Session, row: dict[str, Any]) -> None:
-    if session.as_json:
-        print_json(row)
-        return
-    when, level = words.clock(row.get("timestamp")), words.plain(row.get("level", ""))
-    print(f"{when} {row.get('step')} {level:<7} {words.plain(row.get('text', ''))}")

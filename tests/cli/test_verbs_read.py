@@ -221,3 +221,30 @@ def test_logs_follow_until_the_build_is_over(
 def test_open_prints_the_pages_address(fakes: Any, served: Any, run: Run) -> None:
     document = served.fake.add(fakes.make_build(1))
     assert run("open").stdout == document["web_url"] + "\n"
+
+
+def test_logs_tail_begins_with_the_last_lines_that_fit(fakes: Any, served: Any, run: Run) -> None:
+    build = served.fake.add(fakes.make_build(1))["build_id"]
+    served.fake.logs[build] = [line(n, f"text {n}", step=4 + n % 2) for n in range(1, 10)]
+    ends = [row.split()[-1] for row in run("logs", "--tail", "3").stdout.splitlines()]
+    assert ends == ["7", "8", "9"]
+    ends = [row.split()[-1] for row in run("logs", "-n", "2", "--step", "4").stdout.splitlines()]
+    assert ends == ["6", "8"]
+    assert run("logs", "--tail", "0").stdout == ""
+
+
+def test_logs_follow_waits_for_a_daemon_that_restarts_and_loses_no_line(
+    fakes: Any, served: Any, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    build = served.fake.add(fakes.make_build(1))["build_id"]
+    served.fake.logs[build] = [line(1, "first")]
+    process = start("logs", build, "--follow", "--json")
+    assert json.loads(process.stdout.readline())["text"] == "first"
+    served.stop()
+    served.fake.logs[build].append(line(2, "while away"))
+    served.fake.builds[build]["status"] = "failed"
+    served.fake.refuse_next = [(503, "DRAINING", "Not now.", {})]
+    served.start()
+    rest, complaints = process.communicate(timeout=30)
+    assert [json.loads(row)["text"] for row in rest.splitlines()] == ["while away"]
+    assert process.returncode == 0 and complaints == ""
