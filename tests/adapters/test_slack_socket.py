@@ -157,7 +157,7 @@ async def test_socket_mode_that_is_turned_off_and_a_wrong_token_are_said_in_the_
 
 
 async def test_each_failure_in_a_row_waits_longer_and_a_connection_begins_anew(slack):
-    slack.faults = [500, "drop", 503]
+    slack.faults = [500, 503, "internal_error"]
     with structlog.testing.capture_logs() as logs:
         async with listening(slack, Handler()):
             await slack.until(lambda: slack.opened == 1)
