@@ -121,10 +121,10 @@ class Outbox:
         await self._set(message_id, "gave_up_at = ?, reason = ?", now, reason)
 
     async def of_build(self, build_id: str) -> list[dict[str, Any]]:
-        """What a build has told or has yet to tell, in order, without the bodies."""
+        """What a build has told or has yet to tell, in order; of the bodies only what they are `about`."""
         found = await self._database.fetch(
-            "SELECT id, kind, address, created_at, attempts, next_at, sent_at, gave_up_at, reason"
-            " FROM outbox WHERE build_id = ? ORDER BY number",
+            "SELECT id, kind, address, created_at, attempts, next_at, sent_at, gave_up_at, reason,"
+            " json_extract(body, '$.kind') AS about FROM outbox WHERE build_id = ? ORDER BY number",
             (build_id,),
         )
         return [dict(row) for row in found]

@@ -202,6 +202,20 @@ class TurnDocument(_Document):
     tool_calls: list[ToolCallDocument]
 
 
+class NotificationDocument(_Document):
+    """One notice to one channel. `about` is its kind, such as build.completed; `reason` why a try failed."""
+
+    channel: str
+    about: str | None
+    state: Literal["waiting", "told", "given_up"]
+    created_at: str
+    told_at: str | None
+    gave_up_at: str | None
+    next_try_at: str | None
+    attempts: int
+    reason: str | None
+
+
 class SumsDocument(_Document):
     """Builds of one kind. `counted` ended other than by a cancel; durations are those of successes."""
 

@@ -20,6 +20,7 @@ from executor.web.documents import (
     DropletDocument,
     EventDocument,
     LogDocument,
+    NotificationDocument,
     StartedDocument,
     StatusDocument,
     TurnDocument,
@@ -30,6 +31,7 @@ from executor.web.forms import guarded
 from executor.web.live import LivePages
 from executor.web.login import Login
 from executor.web.messages import Messages
+from executor.web.notifications import Notifications
 from executor.web.operations import Operation, Parameter
 from executor.web.page_actions import PageActions
 from executor.web.page_build import BuildPage
@@ -223,6 +225,16 @@ def artifact_operations(api: Api) -> list[Operation]:
             "The model calls of the build, with their tokens and dollars.",
             "Artifacts",
             reply=TurnDocument,
+            many=True,
+            errors=(404,),
+        ),
+        Operation(
+            "GET",
+            f"{BUILD}/notifications",
+            Notifications(api).of_build,
+            "Whom the build has told of what, and whom it has yet to tell.",
+            "Builds",
+            reply=NotificationDocument,
             many=True,
             errors=(404,),
         ),
