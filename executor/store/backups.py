@@ -109,7 +109,14 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 
 def _header_problem(database: Path) -> str:
-    """SQLite opens a file with a version that it does not know for reading only, and finds nothing wrong."""
+    """SQLite opens a file with a version that it does not know for reading only, and finds nothing wrong.
+
+    A write-ahead log may hold the first page anew: power that was lost while it was copied back has harmed
+    nothing, and SQLite reads it from there.
+    """
+    wal = database.with_name(f"{database.name}-wal")
+    if wal.exists() and wal.stat().st_size:
+        return ""
     with database.open("rb") as file:
         header = file.read(20)
     if header and (header[:16] != b"SQLite format 3\0" or not set(header[18:20]) <= {1, 2}):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -72,5 +73,33 @@ def test_r9_sigterm_drains_exits_with_0_and_a_restart_goes_on(tmp_path):
         droplet = daemon.get("/executor/droplets")[0]
         assert droplet["release"] == alive[0]
         assert daemon.releases_alive() == alive
+    finally:
+        daemon.clean_up()
+
+
+def test_r13_a_daemon_whose_database_is_damaged_restores_its_backup_and_says_so(tmp_path):
+    daemon = RealDaemon(tmp_path, FPAI_STATE__BACKUP_EVERY="1s")
+    try:
+        daemon.start()
+        build_id = daemon.build("Build a droplet that stores cards")
+        daemon.until(build_id)
+        backups, until = tmp_path / ".executor" / "backups", time.monotonic() + 60
+        finished = time.time()
+        while not [copy for copy in backups.glob("*.db") if copy.stat().st_mtime > finished]:
+            assert time.monotonic() < until, daemon.log.read_text()[-2000:]
+            daemon.build(
+                "Build another droplet that waits", approval_mode="checkpoints"
+            )  # something to write
+            time.sleep(0.5)
+        daemon.kill()
+        database = tmp_path / ".executor" / "executor.db"
+        for damaged in database.parent.glob("executor.db*"):
+            damaged.write_bytes(b"\xff" * damaged.stat().st_size)
+        daemon.start()
+        assert daemon.status(build_id)["status"] == "complete"
+        assert "database_restored" in daemon.log.read_text()
+        assert list(database.parent.glob("executor.db.damaged-*"))
+        told = {one["name"]: one for one in daemon.get("/executor/dependencies")["optional_services"]}
+        assert "is not known here" in told["database"]["impact"]
     finally:
         daemon.clean_up()

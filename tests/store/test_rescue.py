@@ -124,6 +124,25 @@ async def test_r13_a_damaged_backup_is_passed_over_for_an_older_sound_one(tmp_pa
     assert (await droplets_of(tmp_path))[0] == 299
 
 
+async def test_r5_a_page_that_the_write_ahead_log_holds_anew_is_no_damage(tmp_path):
+    await filled(tmp_path)
+    child = os.fork()
+    if child == 0:
+        connection = sqlite3.connect(tmp_path / "executor.db", isolation_level=None)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE more (number INTEGER)")
+        connection.execute("INSERT INTO more VALUES (1)")
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    with (tmp_path / "executor.db").open("r+b") as file:
+        file.write(b"\xff" * 4096)
+    store = await Store.open(tmp_path)
+    assert store.rescue is None
+    assert (await store.database.fetch("SELECT number FROM more"))[0]["number"] == 1
+    assert len(await store.database.fetch("SELECT id FROM droplets")) == 300
+    await store.close()
+
+
 async def test_a_new_state_directory_is_no_damage(tmp_path):
     assert (await droplets_of(tmp_path))[0] == 0
 
