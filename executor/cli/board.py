@@ -21,9 +21,17 @@ _MOVING = frozenset({"in_progress", "started"})
 
 
 def board(
-    document: Mapping[str, Any], *, tail: Sequence[str] = (), moving: bool = False, note: str = ""
+    document: Mapping[str, Any],
+    *,
+    tail: Sequence[str] = (),
+    told: Sequence[RenderableType] = (),
+    moving: bool = False,
+    note: str = "",
 ) -> RenderableType:
-    """Render a status document. `moving` animates; `tail` is the log's end; `note` says what is amiss."""
+    """Render a status document.
+
+    `moving` animates; `tail` is the log's end; `told` says who was told; `note` says what is amiss.
+    """
     parts: list[RenderableType] = [headline(document), _steps(document, moving)]
     if document.get("status") != "complete":
         parts += board_model.doing(document)
@@ -34,6 +42,7 @@ def board(
         parts += _left_out(document)
     for section in (_waiting, _error, _questions, _gate, _places):
         parts += section(document)
+    parts += told
     if note:
         parts.append(Text(f"! {note}", style="bold yellow"))
     commands = [] if moving and exits.for_build(document) is None else next_commands(document)

@@ -141,7 +141,7 @@ def _follow(session: Session, build_id: str, after: int, timeout: float | None) 
     if not session.as_json:
         from executor.cli.summary import print_summary  # noqa: PLC0415 - draws with rich
 
-        print_summary(document)
+        print_summary(session.daemon, document)
     raise typer.Exit(exits.for_build(document) or exits.OK)
 
 

@@ -17,14 +17,16 @@ _BUILDS = "/executor/builds"
 
 @talks
 def status(session: Session, build: BuildArgument = "@last") -> None:
-    """Show where a build stands."""
+    """Show where a build stands, and whom it has told so."""
     document = _status(session, build)
 
     def show() -> None:
         from executor.cli.board import board  # noqa: PLC0415 - rich is loaded only where it draws
         from executor.cli.console import stdout  # noqa: PLC0415
+        from executor.cli.told import lines, notices  # noqa: PLC0415
 
-        stdout().print(board(document))
+        told = lines(notices(session.daemon, str(document["build_id"])))
+        stdout().print(board(document, told=told))
 
     session.show(document, show)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -131,6 +131,22 @@ def sums(**over: Any) -> dict[str, Any]:
     return {**counts, **dict.fromkeys(nothing), "states": {}, "cost_usd": 0.0, "tokens": tokens, **over}
 
 
+def notice(channel: str, state: str = "told", about: str = "build.completed", **over: Any) -> dict[str, Any]:
+    """A notice as the daemon's route has it."""
+    at = "2026-11-14T12:40:00Z"
+    return {
+        "channel": channel,
+        "about": about,
+        "state": state,
+        "created_at": at,
+        "told_at": at if state == "told" else None,
+        "gave_up_at": at if state == "given_up" else None,
+        "next_try_at": None,
+        "attempts": 1,
+        "reason": None,
+    } | over
+
+
 class FakeDaemon:
     """State is plain attributes; use only from the test's thread between requests."""
 
@@ -142,6 +158,9 @@ class FakeDaemon:
         self.droplets: list[dict[str, Any]] = []
         self.turns: dict[str, list[dict[str, Any]]] = {}
         self.cost: dict[str, Any] = {}
+        self.notices: dict[str, list[dict[str, Any]]] = {}
+        self.on_notices: Callable[[], None] = lambda: None
+        """Called before the notices are read: what happens meanwhile."""
         self.provider = "scaffold"
         self.submitted: dict[str, Any] = {}
         """What differs in builds that are submitted."""
@@ -196,6 +215,7 @@ class FakeDaemon:
                 web.post(one + "/{verb:approve|answer|budget|retry|rollback}", self._act),
                 web.delete(one, self._act),
                 web.get(one + "/turns", self._turns),
+                web.get(one + "/notifications", self._notices),
                 web.get("/executor/cost", self._cost),
                 web.get("/executor/droplets", self._droplets),
                 web.get("/executor/capabilities", self._capabilities),
@@ -305,6 +325,10 @@ class FakeDaemon:
 
     async def _turns(self, request: web.Request) -> web.StreamResponse:
         return web.json_response(self.turns.get(request.match_info["id"], []))
+
+    async def _notices(self, request: web.Request) -> web.StreamResponse:
+        self.on_notices()
+        return web.json_response(self.notices.get(request.match_info["id"], []))
 
     async def _cost(self, _: web.Request) -> web.StreamResponse:
         return web.json_response(self.cost)
