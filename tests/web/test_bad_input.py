@@ -206,4 +206,4 @@ async def test_an_unknown_address_and_a_wrong_method_are_envelopes_too(site: Sit
     assert (status, headers["allow"]) == (405, "GET, HEAD")
     assert (await site.get("/executor/builds/"))[0] == 404
     assert (await site.get("/static/../../etc/passwd"))[0] == 404
-    assert (await site.get("/executor/voice"))[0] == 404
+    assert (await site.get("/executor/nothing"))[0] == 404
