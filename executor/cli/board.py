@@ -13,7 +13,7 @@ from rich.text import Text
 
 from executor.cli import board_model, evidence, exits, words
 from executor.cli.advice import next_commands
-from executor.cli.console import asks
+from executor.cli.console import Facts, asks
 from executor.domain.build import STEP_NAMES
 
 _BAR, _TIME = 16, 7
@@ -36,6 +36,9 @@ def board(
     if document.get("status") != "complete":
         parts += board_model.doing(document)
     parts += [_figures(document), *board_model.spent(document)]
+    if note:
+        # Above what a low terminal cuts off.
+        parts.append(Text(f"! {note}", style="bold yellow"))
     parts += [Text(f"  {words.plain(line)}", style="dim", no_wrap=True, overflow="ellipsis") for line in tail]
     parts += [Text(f"! {words.plain(line)}", style="yellow") for line in document.get("warnings") or ()]
     if not moving:
@@ -43,8 +46,6 @@ def board(
     for section in (_waiting, _error, _questions, _gate, _places):
         parts += section(document)
     parts += told
-    if note:
-        parts.append(Text(f"! {note}", style="bold yellow"))
     commands = [] if moving and exits.for_build(document) is None else next_commands(document)
     if commands:
         parts.append(pairs([(f"next: {what}", command) for what, command in commands], "cyan"))
@@ -133,7 +134,7 @@ def _action(document: Mapping[str, Any], status: str) -> str:
     return " · ".join(parts)
 
 
-def _figures(document: Mapping[str, Any]) -> Text:
+def _figures(document: Mapping[str, Any]) -> RenderableType:
     facts = [f"{document.get('progress_percent', 0)} %"]
     facts.append(f"elapsed {words.short_duration(document.get('elapsed_seconds'))}")
     if exits.for_build(document) is None:
@@ -143,7 +144,7 @@ def _figures(document: Mapping[str, Any]) -> Text:
     for key, label in (("approval_mode", "mode"), ("provider", "provider")):
         if document.get(key) and not (key == "provider" and document.get("turns")):
             facts.append(f"{label} {document[key]}")
-    return Text("   ".join(facts), no_wrap=True, overflow="ellipsis")
+    return Facts(facts)
 
 
 def _left_out(document: Mapping[str, Any]) -> list[RenderableType]:

@@ -146,10 +146,11 @@ def _follow(session: Session, build_id: str, after: int, timeout: float | None) 
 
 
 def _watched(session: Session, build_id: str, after: int, timeout: float | None) -> dict[str, Any]:
+    from executor.cli.console import can_move  # noqa: PLC0415 - draws with rich
     from executor.cli.views import JsonView, LineView, LiveView  # noqa: PLC0415 - not needed by the other verbs
     from executor.cli.watch import watch as until_over  # noqa: PLC0415
 
-    if session.as_json or not sys.stderr.isatty():
+    if session.as_json or not can_move():
         view = JsonView() if session.as_json else LineView()
         return until_over(session.daemon, build_id, view, after=after, timeout=timeout)
     with LiveView(session.daemon, build_id) as live:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _LOST = "The link to the daemon broke; the build is safe and goes on with it. Trying again…"
 _BACK = "Connected again; nothing was missed."
 _TAIL = 5
+_BOARD_ROWS = 21
+"""What the board needs without the log's end; a low terminal shows less of that."""
 _PAGES_AT_ONCE = 20
 
 
@@ -128,7 +130,10 @@ class LiveView:
     def _render(self) -> Any:
         from executor.cli.board import board  # noqa: PLC0415
 
-        return board(self._aged(), tail=tuple(self._tail), moving=True, note=self._note)
+        rows = self._live.console.height if self._live is not None else _TAIL
+        room = min(_TAIL, max(0, rows - _BOARD_ROWS))
+        tail = tuple(self._tail)[len(self._tail) - min(room, len(self._tail)) :]
+        return board(self._aged(), tail=tail, moving=True, note=self._note)
 
     def _aged(self) -> dict[str, Any]:
         """The document with its clocks moved on since it was read, so that they run smoothly."""

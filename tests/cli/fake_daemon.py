@@ -171,6 +171,10 @@ class FakeDaemon:
         self.refuse_next: list[tuple[int, str, str, dict[str, Any]]] = []
         self.drop_replies = 0
         """So many submits are carried out, and their answer is lost."""
+        self.ends = asyncio.Event()
+        """Set when the daemon goes away: open streams break off."""
+        self.promised = "2126-11-14T14:00:00Z"
+        """The estimated completion of a submit's answer."""
         self.keys: dict[str, dict[str, Any]] = {}
         self.page = 200
 
@@ -269,7 +273,7 @@ class FakeDaemon:
         document = self.keys[key]
         reply = {key: document[key] for key in ("build_id", "droplet_id", "droplet_name", "web_url")}
         warnings = ["slack is not configured."] if body.get("notify_channels") else []
-        reply |= {"status": "started", "estimated_completion": "2126-11-14T14:00:00Z", "warnings": warnings}
+        reply |= {"status": "started", "estimated_completion": self.promised, "warnings": warnings}
         return web.json_response(reply, status=202)
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
@@ -305,6 +309,10 @@ class FakeDaemon:
                 after, left = event["seq"], None if left is None else left - 1
             if self.builds[build_id]["status"] in FINISHED:
                 await response.write(b"event: end\ndata: {}\n\n")
+                return response
+            if self.ends.is_set():
+                assert request.transport is not None
+                request.transport.abort()
                 return response
             await asyncio.sleep(0.02)
 
@@ -376,6 +384,7 @@ class Served:
         self._loop.close()
 
     async def _start(self) -> None:
+        self.fake.ends = asyncio.Event()
         self._runner = web.AppRunner(self.fake.app(), shutdown_timeout=0.01)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)
@@ -385,6 +394,7 @@ class Served:
 
     async def _stop(self) -> None:
         if self._runner is not None:
+            self.fake.ends.set()
             await self._runner.cleanup()
             self._runner = None
 
