@@ -162,10 +162,11 @@ def refusal(status: int, body: bytes) -> Refused:
     except (ValueError, KeyError, TypeError, AttributeError):
         return Refused(status, FOREIGN, f"The daemon answered HTTP {status}.", hint=_hint(status))
     fields = [f"{_loc(item.get('loc'))}: {item.get('msg')}" for item in details.get("fields") or []]
+    new = [field for field in fields if field not in message]
     return Refused(
         status,
         str(error.get("code", "")),
-        "\n  ".join([message, *fields]),
+        "\n  ".join([message, *new]),
         hint=str(details.get("hint") or _hint(status, details)),
         request_id=str(error.get("request_id") or ""),
     )

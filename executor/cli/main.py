@@ -42,4 +42,18 @@ def _explain(error: CliError) -> None:
         lines.append(f"  → {error.hint}")
     if error.request_id:
         lines.append(f"  request id {error.request_id}")
-    print("\n".join(lines), file=sys.stderr)
+    print("\n".join(map(_fitted, "\n".join(lines).split("\n"))), file=sys.stderr)
+
+
+def _fitted(line: str) -> str:
+    """On a terminal a line is broken between words, never within an id or a command to copy."""
+    if not sys.stderr.isatty():
+        return line
+    import shutil  # noqa: PLC0415 - only errors that a person reads get here
+    import textwrap  # noqa: PLC0415
+
+    columns = max(40, shutil.get_terminal_size().columns)
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(
+        line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

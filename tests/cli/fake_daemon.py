@@ -169,6 +169,8 @@ class FakeDaemon:
         self.cut_after: list[int] = []
         """The stream breaks after so many events, once for each entry."""
         self.refuse_next: list[tuple[int, str, str, dict[str, Any]]] = []
+        self.cut_next = 0
+        """So many requests break off unanswered, as when the daemon dies over them."""
         self.drop_replies = 0
         """So many submits are carried out, and their answer is lost."""
         self.ends = asyncio.Event()
@@ -234,6 +236,11 @@ class FakeDaemon:
         self.requests.append((request.method, request.path_qs, body))
         if self.token and request.headers.get("Authorization") != f"Bearer {self.token}":
             return self._error(401, "UNAUTHORIZED", "A token is needed.", {})
+        if self.cut_next:
+            self.cut_next -= 1
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
         if self.refuse_next:
             return self._error(*self.refuse_next.pop(0))
         build_id = request.match_info.get("id")
@@ -395,8 +402,17 @@ class Served:
     async def _stop(self) -> None:
         if self._runner is not None:
             self.fake.ends.set()
+            for site in list(self._runner.sites):
+                await site.stop()
+            # A link that was just being accepted takes some rounds of the loop to be known, and then closed.
+            await self._rounds()
             await self._runner.cleanup()
+            await self._rounds()
             self._runner = None
+
+    async def _rounds(self) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
 
 
 @contextmanager

@@ -145,3 +145,11 @@ def test_a_reader_that_leaves_early_causes_no_noise(fakes: Any, served: Any, sta
     assert process.stderr.read() == ""
     process.wait(30)
     process.stderr.close()
+
+
+def test_what_the_message_says_already_is_not_said_again(served: Any, run: Run) -> None:
+    fields = [{"loc": ["query", "level"], "msg": "one of a, b"}, {"loc": ["query", "x"], "msg": "no"}]
+    message = "The request was not taken: query.level: one of a, b."
+    served.fake.refuse_next = [(400, "INVALID_INPUT", message, {"fields": fields})]
+    told = run("list").stderr
+    assert told.count("one of a, b") == 1 and "query.x: no" in told

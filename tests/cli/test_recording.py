@@ -305,3 +305,26 @@ def test_a_long_diff_is_paged_and_nothing_in_it_steers_the_terminal(
     screen.clear()
     screen.type("fpai diff --no-pager; echo the code is $?")
     screen.until("+line 199 of a long diff", "the code is 0")
+
+
+def test_errors_are_broken_between_words(served: Any, terminal: Callable[..., Terminal]) -> None:
+    message = "Build build-13-analytics-20261114-001 is complete; only a build that failed can be retried."
+    served.fake.refuse_next = [(409, "CONFLICT", message, {"hint": "Start it anew: fpai build"})]
+    screen = terminal(80, 24)
+    screen.type("fpai list; echo the code is $?")
+    shown = screen.until("the code is 5")
+    assert "fpai: Build build-13-analytics-20261114-001 is complete; only a build that" in shown
+    assert "\n  failed can be retried.\n  → Start it anew: fpai build\n" in shown
+
+
+def test_open_without_a_browser_says_how_to_see_the_page(
+    fakes: Any, served: Any, terminal: Callable[..., Terminal]
+) -> None:
+    page = served.fake.add(fakes.make_build(1))["web_url"]
+    none = {"BROWSER": "", "DISPLAY": "", "WAYLAND_DISPLAY": ""}
+    here = terminal(100, 24, **none, SSH_CONNECTION="")
+    here.type("fpai open; echo the code is $?")
+    here.until(page, "No browser here; open the address where there is one.", "the code is 0")
+    far = terminal(120, 24, **none, SSH_CONNECTION="192.0.2.1 5000 192.0.2.2 22")
+    far.type("fpai open")
+    far.until(page, "ssh -L 8400:localhost:8400 THIS-HOST")

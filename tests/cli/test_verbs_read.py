@@ -240,11 +240,11 @@ def test_logs_follow_waits_for_a_daemon_that_restarts_and_loses_no_line(
     served.fake.logs[build] = [line(1, "first")]
     process = start("logs", build, "--follow", "--json")
     assert json.loads(process.stdout.readline())["text"] == "first"
-    served.stop()
+    served.fake.cut_next = 2
+    served.fake.refuse_next = [(503, "DRAINING", "Not now.", {})]
     served.fake.logs[build].append(line(2, "while away"))
     served.fake.builds[build]["status"] = "failed"
-    served.fake.refuse_next = [(503, "DRAINING", "Not now.", {})]
-    served.start()
     rest, complaints = process.communicate(timeout=30)
     assert [json.loads(row)["text"] for row in rest.splitlines()] == ["while away"]
     assert process.returncode == 0 and complaints == ""
+    assert (served.fake.cut_next, served.fake.refuse_next) == (0, [])
