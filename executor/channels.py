@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import aiohttp
 
-from executor.adapters.mail import EmailChannel, SmtpServer
+from executor.adapters.mail import EmailChannel
+from executor.adapters.mail_server import SmtpServer
 from executor.adapters.webhook import WebhookChannel
 from executor.domain.approval_link import ApprovalLinks
 from executor.engine.channel_sender import Channel

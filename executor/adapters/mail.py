@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import ssl
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from executor.adapters.mail_message import message_of
+from executor.adapters.mail_server import HINT, Progress, SmtpServer, send_each
 from executor.domain.approval_link import Approval, ApprovalLinks
 from executor.domain.notice import Notice, NoticeKind, can_decide
-from executor.errors import ExecutorError, Permanent, Transient
+from executor.errors import Permanent, Transient
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-    import aiosmtplib
+log = structlog.get_logger(__name__)
 
-_TIMEOUT = 20.0
 _SILENT = frozenset({NoticeKind.DECIDED})
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpServer:
-    """Where mails go out; `tls` is starttls, tls or none, and without `user` nobody logs in."""
-
-    host: str
-    port: int
-    tls: str = "starttls"
-    user: str = ""
-    password: str = ""
+_MOST_UNDER_WAY = 1000
 
 
 class EmailChannel:
@@ -51,34 +42,54 @@ class EmailChannel:
     ) -> None:
         self._server = server
         self._sender = sender
-        self._to = tuple(to)
+        self._to = tuple(dict.fromkeys(to))
         self._links = links
         self._base_url = base_url
         self._clock = clock
-        self._taken: dict[str, set[str]] = {}
+        self._under_way: OrderedDict[str, Progress] = OrderedDict()
 
     async def tell(
         self, notice: Notice, *, key: str, may_be_repeat: bool, earlier: Mapping[str, Any] | None
     ) -> None:
-        """Send the mails that have not been taken yet.
+        """Send the mails that have not been taken yet; what came of each is known until a restart.
 
-        Raises Transient when the server is away or asks to come back later, Permanent when it refuses the
-        login or every recipient.
+        Raises Transient when the server is away or wants a mail later, Permanent when it refuses the
+        connection, the login or every recipient.
         """
         if notice["kind"] in _SILENT:
             return
-        taken = self._taken.setdefault(key, set())
-        messages = {to: self._message(notice, to, key, may_be_repeat) for to in self._to if to not in taken}
+        progress = self._progress(key, may_be_repeat=may_be_repeat)
+        left = [to for to in self._to if not progress.is_over(to)]
+        mails = {to: self._mail(notice, to, key, may_be_repeat=to in progress.unsure) for to in left}
         try:
-            await self._deliver(messages, taken)
-        except Transient:
+            if mails:
+                await send_each(self._server, mails, progress)
+        except (Transient, Permanent) as error:
+            if isinstance(error, Permanent):
+                self._under_way.pop(key, None)
             raise
-        except ExecutorError:
-            self._taken.pop(key, None)
-            raise
-        self._taken.pop(key, None)
+        self._under_way.pop(key, None)
+        self._judge(progress, key)
 
-    def _message(self, notice: Notice, to: str, key: str, may_be_repeat: bool) -> EmailMessage:
+    def _progress(self, key: str, *, may_be_repeat: bool) -> Progress:
+        """What is known of earlier tries; of those before a restart only that there may have been some."""
+        known = self._under_way.get(key)
+        if known is None:
+            known = Progress(unsure=set(self._to) if may_be_repeat else set())
+            self._under_way[key] = known
+            while len(self._under_way) > _MOST_UNDER_WAY:
+                self._under_way.popitem(last=False)
+        return known
+
+    def _judge(self, progress: Progress, key: str) -> None:
+        if not progress.refused:
+            return
+        refused = ", ".join(f"{to} ({words})" for to, words in progress.refused.items())
+        if not progress.taken:
+            raise Permanent(f"{self._server} refuses the mail to everybody: {refused}.", hint=HINT)
+        log.warning("mail_refused", message=key, refused=refused, next=HINT)
+
+    def _mail(self, notice: Notice, to: str, key: str, *, may_be_repeat: bool) -> EmailMessage:
         link = ""
         if can_decide(notice):
             approval = Approval(notice["build_id"], notice["checkpoint"], notice["gate_id"], to)
@@ -95,72 +106,3 @@ class EmailChannel:
             now=self._clock(),
             may_be_repeat=may_be_repeat,
         )
-
-    async def _deliver(self, messages: Mapping[str, EmailMessage], taken: set[str]) -> None:
-        """Over one connection. One recipient's refusal does not keep the mail from the others."""
-        import aiosmtplib  # noqa: PLC0415 - loaded at the first mail
-
-        server, client = self._server, _client(self._server)
-        refused: list[str] = []
-        try:
-            async with client:
-                for to, message in messages.items():
-                    try:
-                        await client.send_message(message)
-                    except aiosmtplib.SMTPRecipientsRefused as error:
-                        first = error.recipients[0]
-                        if first.code < 500:
-                            raise
-                        refused.append(f"{to} ({first.code} {first.message})")
-                        continue
-                    taken.add(to)
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-            raise _sorted(error, server) from error
-        if refused and len(refused) == len(messages) and not taken:
-            raise Permanent(f"The mail server refuses every recipient: {', '.join(refused)}.", hint=_HINT)
-
-
-async def greet(server: SmtpServer) -> None:
-    """Connect and log in, as before a mail, and send none. Raises Transient, Permanent."""
-    import aiosmtplib  # noqa: PLC0415
-
-    try:
-        async with _client(server) as client:
-            await client.ehlo()
-    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-        raise _sorted(error, server) from error
-
-
-def _client(server: SmtpServer) -> aiosmtplib.SMTP:
-    import aiosmtplib  # noqa: PLC0415
-
-    return aiosmtplib.SMTP(
-        hostname=server.host,
-        port=server.port,
-        use_tls=server.tls == "tls",
-        start_tls=server.tls == "starttls",
-        username=server.user or None,
-        password=server.password or None,
-        timeout=_TIMEOUT,
-    )
-
-
-_HINT = "Look at [notify.NAME] of kind email in executor.toml, then at `fpai doctor`."
-
-
-def _sorted(error: Exception, server: SmtpServer) -> ExecutorError:
-    """What is worth another try, and what is not."""
-    import aiosmtplib  # noqa: PLC0415
-
-    where = f"The mail server {server.host}:{server.port}"
-    if isinstance(error, aiosmtplib.SMTPAuthenticationError) and error.code >= 500:
-        return Permanent(f"{where} refuses the login: {error.code} {error.message}.", hint=_HINT)
-    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        return Transient(f"{where} takes no mail now: {error.recipients[0].code}.")
-    if isinstance(error, aiosmtplib.SMTPResponseException) and error.code >= 500:
-        return Permanent(f"{where} refuses the mail: {error.code} {error.message}.", hint=_HINT)
-    if isinstance(error.__cause__, ssl.SSLCertVerificationError) or isinstance(error, ssl.SSLError):
-        return Permanent(f"{where} shows a certificate that is not trusted: {error}.", hint=_HINT)
-    if isinstance(error, aiosmtplib.SMTPNotSupported):
-        return Permanent(f"{where} does not support what is asked of it: {error}.", hint=_HINT)
-    return Transient(f"{where} does not take the mail now ({type(error).__name__}: {error}).")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from executor.adapters.mail import greet
+from executor.adapters.mail_server import greet
 from executor.adapters.slack_api import SlackApi
 from executor.channels import smtp_of
 from executor.cli.doctor import Check

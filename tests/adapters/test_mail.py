@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from email.message import EmailMessage
 from typing import Any
 
 import pytest
+import structlog
 
-from executor.adapters.mail import EmailChannel, SmtpServer
+from executor.adapters.mail import EmailChannel
+from executor.adapters.mail_server import SmtpServer
 from executor.domain.approval_link import ApprovalLinks
+from executor.domain.notice import NoticeKind
 from executor.errors import Permanent, Transient
 from tests.fakes.mail import FakeMailServer, certified
+from tests.fakes.notices import notice
 
 LINKS = ApprovalLinks(b"k" * 32)
 BASE = "http://localhost:8400"
-
-
-def notice(kind: str = "build.completed", **more: Any) -> dict[str, Any]:
-    """What the engine would tell."""
-    build_id = "build-11-coordinator-20260101-001"
-    return {
-        "kind": kind, "build_id": build_id, "droplet_id": 11, "droplet_name": "coordinator",
-        "title": "Coordinator", "intent": "Build it", "status": "complete", "step": 8,
-        "message": "It is live.", "checkpoint": "deployed", "gate_id": "deployed-abc", "asks": "Accept it?",
-        "evidence": {}, "questions": [], "decided_gate_id": None, "decision": None, "decided_by": None,
-        "feedback": None, "error": None, "duration_seconds": 4980.0, "files_created": 15,
-        "tests_passing": 12, "tests_failing": 0, "spec_score": 96.0, "release": "r1", "commit": "abc",
-        "deployment_url": "http://localhost:8300", "repository_url": None, "cost_usd": 1.5,
-        "cost_known": True, "budget_usd": 5.0, "approval_mode": "auto",
-        "review_url": f"{BASE}/builds/{build_id}", "timestamp": "2026-01-01T00:00:00.000Z", **more,
-    }  # fmt: skip
 
 
 def channel(server: FakeMailServer, *to: str, **more: Any) -> EmailChannel:
@@ -53,13 +42,13 @@ def texts(message: EmailMessage) -> tuple[str, str]:
 
 async def test_the_completion_has_the_architects_lines_in_text_and_html():
     with FakeMailServer() as server:
-        await tell(channel(server), notice())
+        await tell(channel(server), notice(cost_usd=1.5, budget_usd=5.0))
     (mail,) = server.box.taken
     assert mail["Subject"] == "✅ Build Complete: Coordinator Droplet #11"
     for text in texts(mail):
         for words in ("SUCCESS", "1h 23m", "15", "12/12 passing", "http://localhost:8300", "$1.50 of $5.00"):
             assert words in text
-        assert f"{BASE}/builds/build-11-coordinator-20260101-001" in text
+        assert f"{BASE}/builds/build-11-coordinator-20251114-001" in text
     assert mail["Auto-Submitted"] == "auto-generated"
 
 
@@ -69,7 +58,7 @@ async def test_each_recipient_has_a_mail_and_a_link_of_their_own():
     assert server.box.recipients == ["a@example.org", "b@example.org"]
     tokens = [re.search(r"/a/([\w.-]+)", texts(mail)[0])[1] for mail in server.box.taken]
     assert [LINKS.read(token).to for token in tokens] == ["a@example.org", "b@example.org"]
-    assert {LINKS.read(token).gate_id for token in tokens} == {"deployed-abc"}
+    assert {LINKS.read(token).gate_id for token in tokens} == {"deployed-1"}
     first, second = server.box.taken
     assert first["Message-ID"] != second["Message-ID"] and first["References"] == second["References"]
 
@@ -77,11 +66,22 @@ async def test_each_recipient_has_a_mail_and_a_link_of_their_own():
 async def test_a_notice_that_asks_nothing_has_no_link_that_decides_and_a_decision_is_no_mail():
     with FakeMailServer() as server:
         error = {"message": "No.", "hint": "Retry."}
-        await tell(channel(server), notice("build.failed", checkpoint=None, gate_id=None, error=error))
-        await tell(channel(server), notice("build.decided", checkpoint=None, gate_id=None))
+        await tell(channel(server), notice(NoticeKind.FAILED, checkpoint=None, gate_id=None, error=error))
+        await tell(channel(server), notice(NoticeKind.DECIDED, checkpoint=None, gate_id=None))
     (mail,) = server.box.taken
     assert "/a/" not in texts(mail)[0]
     assert "No." in texts(mail)[0] and "Retry." in texts(mail)[1]
+
+
+async def test_a_question_comes_with_its_answers_and_where_to_give_one():
+    question = {"id": "store", "question": "Where are they kept?", "options": ["memory", "file"]}
+    asking = notice(NoticeKind.INPUT_REQUESTED, checkpoint=None, gate_id=None, questions=[question])
+    with FakeMailServer() as server:
+        await tell(channel(server), asking)
+    (mail,) = server.box.taken
+    for text in texts(mail):
+        assert "Where are they kept? (memory | file)" in text
+        assert "Answer here" in text and asking["review_url"] in text
 
 
 async def test_what_others_wrote_is_text_and_ends_no_header():
@@ -109,23 +109,73 @@ async def test_the_same_message_keeps_its_id_and_a_possible_repeat_says_so():
     assert "may be a repeat" in texts(maybe)[0]
 
 
-async def test_a_try_again_goes_only_to_those_who_have_not_got_it():
+async def test_a_try_again_goes_only_to_those_who_have_not_got_it_and_theirs_is_no_repeat():
     with FakeMailServer() as server:
         one = channel(server, "a@example.org", "b@example.org")
         server.box.at_data = ["", "451 Later, please"]
-        with pytest.raises(Transient):
+        with pytest.raises(Transient, match=r"b@example\.org"):
             await tell(one, notice())
         await tell(one, notice(), repeat=True)
     assert server.box.recipients == ["a@example.org", "b@example.org"]
+    assert not [mail for mail in server.box.taken if "repeat" in mail["Subject"]]
 
 
-async def test_one_refused_recipient_keeps_the_mail_from_nobody_else_and_all_refused_is_said():
+@pytest.mark.parametrize(
+    ("at_rcpt", "at_data"),
+    [({"full@example.org": "452 Mailbox full"}, []), ({}, ["451 Come back in a while"])],
+    ids=["at the address", "at the mail"],
+)
+async def test_a_mailbox_that_wants_its_mail_later_keeps_it_from_nobody_else(at_rcpt, at_data):
+    with FakeMailServer() as server:
+        server.box.at_rcpt, server.box.at_data = at_rcpt, at_data
+        one = channel(server, "full@example.org", "b@example.org")
+        with pytest.raises(Transient, match=r"full@example\.org"):
+            await tell(one, notice())
+        assert server.box.recipients == ["b@example.org"]
+        server.box.at_rcpt = {}
+        await tell(one, notice(), repeat=True)
+    assert server.box.recipients == ["b@example.org", "full@example.org"]
+
+
+async def test_after_a_restart_nobody_knows_who_got_it_so_all_are_told_with_the_mark():
+    with FakeMailServer() as server:
+        await tell(channel(server, "a@example.org", "b@example.org"), notice())
+        await tell(channel(server, "a@example.org", "b@example.org"), notice(), repeat=True)
+    assert ["[repeat?]" in mail["Subject"] for mail in server.box.taken] == [False, False, True, True]
+    assert len({mail["Message-ID"] for mail in server.box.taken}) == 2
+
+
+@pytest.mark.parametrize(
+    ("at_rcpt", "at_data"),
+    [({"gone@example.org": "550 No such user"}, []), ({}, ["554 Not for this one"])],
+    ids=["at the address", "at the mail"],
+)
+async def test_one_refused_recipient_keeps_the_mail_from_nobody_else(at_rcpt, at_data):
+    with FakeMailServer() as server:
+        server.box.at_rcpt, server.box.at_data = at_rcpt, at_data
+        with structlog.testing.capture_logs() as logged:
+            await tell(channel(server, "gone@example.org", "b@example.org"), notice())
+    assert server.box.recipients == ["b@example.org"]
+    (line,) = [line for line in logged if line["event"] == "mail_refused"]
+    assert "gone@example.org (55" in line["refused"]
+
+
+async def test_a_mail_that_everybody_is_refused_is_given_up_with_the_servers_words():
     with FakeMailServer() as server:
         server.box.at_rcpt = {"gone@example.org": "550 No such user"}
-        await tell(channel(server, "gone@example.org", "b@example.org"), notice())
-        assert server.box.recipients == ["b@example.org"]
-        with pytest.raises(Permanent, match="gone@"):
-            await tell(channel(server, "gone@example.org"), notice(), key="key-2")
+        with pytest.raises(Permanent, match=r"gone@example\.org \(550.*No such user"):
+            await tell(channel(server, "gone@example.org"), notice())
+
+
+async def test_whoever_was_refused_is_not_asked_again_when_another_is_tried_again():
+    with FakeMailServer() as server:
+        server.box.at_rcpt = {"gone@example.org": "550 No such user", "full@example.org": "452 Full"}
+        one = channel(server, "gone@example.org", "full@example.org")
+        with pytest.raises(Transient):
+            await tell(one, notice())
+        server.box.at_rcpt = {}
+        await tell(one, notice(), repeat=True)
+    assert server.box.recipients == ["full@example.org"]
 
 
 @pytest.mark.parametrize(
@@ -138,10 +188,36 @@ async def test_the_servers_codes_say_whether_another_try_is_worth_it(answer: str
             await tell(channel(server), notice())
 
 
-async def test_a_server_that_is_away_is_waited_for():
+async def test_a_server_that_is_away_is_waited_for_and_what_surely_never_came_is_no_repeat():
     server = FakeMailServer()
+    one = channel(server)
     with pytest.raises(Transient, match="The mail server"):
-        await tell(channel(server), notice())
+        await tell(one, notice())
+    with server:
+        await tell(one, notice(), repeat=True)
+    (mail,) = server.box.taken
+    assert "repeat" not in mail["Subject"]
+
+
+async def test_a_server_that_says_nothing_is_not_waited_for_longer_than_its_time():
+    with FakeMailServer() as server:
+        server.box.silent = True
+        with pytest.raises(Transient):
+            await tell(channel(server, timeout=0.3), notice())
+
+
+async def test_a_stop_does_not_wait_for_a_server_that_says_nothing_and_its_mail_may_be_a_repeat():
+    with FakeMailServer() as server:
+        server.box.silent = True
+        one = channel(server, timeout=120.0)
+        telling = asyncio.create_task(tell(one, notice()))
+        assert await asyncio.to_thread(server.box.heard.wait, 60)
+        telling.cancel()
+        await asyncio.wait({telling}, timeout=30)
+        assert telling.cancelled()
+        server.box.silent = False
+        await tell(one, notice(), repeat=True)
+        assert ["[repeat?]" in mail["Subject"] for mail in server.box.taken] == [False, True]
 
 
 async def test_a_login_is_used_over_tls_and_a_wrong_one_is_final(tmp_path, monkeypatch):
@@ -166,8 +242,19 @@ async def test_a_certificate_that_nobody_vouches_for_gets_no_mail(tmp_path, monk
         assert len(server.box.taken) == 1
 
 
-async def test_a_server_without_starttls_gets_no_mail_in_the_clear():
+async def test_a_server_without_starttls_gets_no_mail_in_the_clear_and_that_is_final():
     with FakeMailServer() as server:
-        with pytest.raises((Permanent, Transient)):
+        with pytest.raises(Permanent, match="STARTTLS"):
             await tell(channel(server, tls="starttls"), notice())
         assert server.box.taken == []
+
+
+async def test_mails_are_plain_bytes_readable_on_a_phone_and_in_the_dark_whatever_the_text_holds():
+    with FakeMailServer() as server:
+        await tell(channel(server), notice(message="Half of a character: \ud83d. Whole: 🙂 " + "x" * 2000))
+    (mail,) = server.box.taken
+    assert mail.as_bytes().isascii()
+    assert max(map(len, mail.as_bytes().splitlines())) < 998, "RFC 5322's longest line"
+    text, html = texts(mail)
+    assert "Half of a character: ?. Whole: 🙂" in text
+    assert 'name="viewport"' in html and 'name="color-scheme" content="light dark"' in html

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from executor.adapters.webhook import WebhookChannel
 from executor.errors import Permanent, Transient
-from tests.adapters.test_mail import notice
+from tests.fakes.notices import notice
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of some length").decode()
 NOW = 1_800_000_000.0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import email
 import email.policy
 import socket
 import ssl
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -24,13 +26,19 @@ from cryptography.x509.oid import NameOID
 
 @dataclass
 class Mailbox:
-    """The handler. `at_rcpt` refuses recipients, `at_data` answers the next messages; empty is `take it`."""
+    """The handler. `at_rcpt` refuses recipients, `at_data` answers the next messages; empty is `take it`.
+
+    While `silent` it takes what comes and answers nothing; `heard` is set once it has a mail to be silent of.
+    """
 
     taken: list[EmailMessage] = field(default_factory=list)
     recipients: list[str] = field(default_factory=list)
     at_rcpt: dict[str, str] = field(default_factory=dict)
     at_data: list[str] = field(default_factory=list)
     drops_after_data: int = 0
+    silent: bool = False
+    heard: threading.Event = field(default_factory=threading.Event)
+    speaks: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if refusal := self.at_rcpt.get(address):
@@ -43,21 +51,38 @@ class Mailbox:
             return refusal
         self.taken.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
         self.recipients += envelope.rcpt_tos
+        if self.silent:
+            self.heard.set()
+            await self.speaks.wait()
         if self.drops_after_data:
             self.drops_after_data -= 1
             server.transport.abort()
         return "250 OK"
 
 
+class _Controller(Controller):
+    """Listens on a socket that was bound before, so that nobody else can have taken its port."""
+
+    bound: socket.socket
+
+    def _create_server(self) -> Any:
+        return self.loop.create_server(self._factory_invoker, sock=self.bound, ssl=self.ssl_context)
+
+
 class FakeMailServer:
-    """`user` and `password` make it want a login; with `tls` it wants STARTTLS, or speaks TLS `at_once`."""
+    """`user` and `password` make it want a login; with `tls` it wants STARTTLS, or speaks TLS `at_once`.
+
+    Its port is its own from the start; until it is entered, and after, nobody answers there.
+    """
 
     def __init__(
         self, user: str = "", password: str = "", tls: ssl.SSLContext | None = None, at_once: bool = False
     ):
         self.box = Mailbox()
-        self.port = _free_port()
-        self._options: dict[str, Any] = {}
+        self._bound = socket.socket()
+        self._bound.bind(("127.0.0.1", 0))
+        self.port = int(self._bound.getsockname()[1])
+        self._options: dict[str, Any] = {"ready_timeout": 60.0}
         if user:
 
             def check(server: Any, session: Any, envelope: Any, mechanism: str, data: object) -> AuthResult:
@@ -70,24 +95,26 @@ class FakeMailServer:
             self._options["ssl_context"] = tls
         elif tls:
             self._options |= {"tls_context": tls, "require_starttls": True}
-        self._controller: Controller | None = None
+        self._controller: _Controller | None = None
 
     def __enter__(self) -> FakeMailServer:
-        self._controller = Controller(self.box, hostname="127.0.0.1", port=self.port, **self._options)
-        self._controller.start()
+        controller = _Controller(self.box, hostname="127.0.0.1", port=self.port, **self._options)
+        controller.bound = self._bound
+        controller.start()
+        self._controller = controller
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._controller is not None:
+            self._controller.loop.call_soon_threadsafe(self.box.speaks.set)
             self._controller.stop()
+        self.close()
 
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    def close(self) -> None:
+        """Give the port back."""
+        self._bound.close()
 
 
 def certified(directory: Path) -> tuple[ssl.SSLContext, Path]:
