@@ -11,7 +11,7 @@ from executor.adapters.mail_server import SmtpServer
 from executor.adapters.webhook import WebhookChannel
 from executor.domain.approval_link import ApprovalLinks
 from executor.engine.channel_sender import Channel
-from executor.settings import Configuration, webhook_secret
+from executor.settings import Configuration, webhook_key, webhook_secret
 from executor.settings_tables import ALWAYS_KNOWN
 from executor.settings_tables import EmailChannel as EmailTable
 from executor.settings_tables import SlackChannel as SlackTable
@@ -34,8 +34,8 @@ def channels_of(
         if configuration.missing_for(name):
             continue
         if isinstance(table, WebhookTable):
-            secret = configuration.secrets.get(webhook_secret(name))
-            made[name] = WebhookChannel(session, table.url, secret, clock)
+            key = webhook_key(configuration.secrets.get(webhook_secret(name)))
+            made[name] = WebhookChannel(session, table.url, key, clock)
         elif isinstance(table, SlackTable):
             made[name] = slack_channel(configuration, session, table)
         elif isinstance(table, EmailTable):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import os
 import tomllib
@@ -61,6 +62,19 @@ def webhook_secret(channel: str) -> str:
     return WEBHOOK_SECRET + channel.upper().replace("-", "_")
 
 
+def webhook_key(secret: str) -> bytes:
+    """What webhooks are signed with: the base64 after `whsec_`, else the secret's own bytes.
+
+    Raises ValueError for a `whsec_` without sound base64 after it (standardwebhooks.com, 1.0.0).
+    """
+    text = secret.removeprefix("whsec_")
+    if text == secret:
+        return secret.encode()
+    if not text:
+        raise ValueError("nothing is after whsec_")
+    return base64.b64decode(text, validate=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """Settings with where they came from. `state_dir` is absolute."""
@@ -95,9 +109,14 @@ class Configuration:
             by_bot = has("SLACK_BOT_TOKEN") and table.channel
             return "" if by_bot or has("SLACK_WEBHOOK_URL") else _SLACK_NEEDS.format(channel)
         if isinstance(table, WebhookChannel):
-            name = webhook_secret(channel)
-            return "" if has(name) else f"the secret {name}"
+            return self._missing_for_webhooks(webhook_secret(channel))
         return "" if not table.user or has("SMTP_PASSWORD") else "the secret SMTP_PASSWORD"
+
+    def _missing_for_webhooks(self, name: str) -> str:
+        try:
+            return "" if webhook_key(self.secrets.get(name)) else f"the secret {name}"
+        except ValueError:
+            return f"the secret {name} with base64 after its whsec_"
 
     @property
     def base_url(self) -> str:

@@ -6,7 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
@@ -30,9 +38,29 @@ def parse_size(value: object) -> int:
     return int(match[1]) * _SIZES[match[2].upper()]
 
 
+_ADDRESS = r"""[^\s<>"(),:;@\[\]\\]+@[^\s<>"(),:;@\[\]\\]+"""
+_NAMED = re.compile(rf"""{_ADDRESS}|("[^"\\\r\n]*"|[^<>"(),:;@\[\]\\\r\n]*) ?<{_ADDRESS}>""")
+
+
+def one_recipient(value: str) -> str:
+    """Let one bare mail address through. Raises ValueError otherwise, also for several in one text."""
+    if not re.fullmatch(_ADDRESS, value):
+        raise ValueError(f"{value!r} is not one mail address, such as architect@example.org")
+    return value
+
+
+def one_sender(value: str) -> str:
+    """Let a mail address through, alone or as `Name <address>`. Raises ValueError otherwise."""
+    if not _NAMED.fullmatch(value):
+        raise ValueError(f"{value!r} is not a sender, such as executor@example.org or FPAI <a@example.org>")
+    return value
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+Recipient = Annotated[str, AfterValidator(one_recipient)]
+Sender = Annotated[str, AfterValidator(one_sender)]
 
 
 class _Table(BaseModel):
@@ -248,8 +276,8 @@ class EmailChannel(_Table):
     port: Annotated[int, Field(ge=1, le=65535)] = 587
     tls: Literal["starttls", "tls", "none"] = "starttls"
     user: str = ""
-    sender: str = Field(min_length=3)
-    to: tuple[str, ...] = Field(min_length=1)
+    sender: Sender
+    to: tuple[Recipient, ...] = Field(min_length=1)
 
 
 class WebhookChannel(_Table):

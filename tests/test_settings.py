@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from executor.settings import ConfigurationError, known_keys, load
+from executor.settings import ConfigurationError, known_keys, load, webhook_key
 from executor.settings_tables import DeployHost, Settings, parse_duration, parse_size
 
 EXAMPLE = Path(__file__).parents[1] / "executor.toml"
@@ -67,6 +67,33 @@ def test_channels_that_cannot_be_used_are_refused(tmp_path, text, said):
     assert said in str(refused.value)
 
 
+def test_what_webhooks_are_signed_with_is_the_base64_after_its_mark_or_the_text_itself():
+    assert (webhook_key("whsec_aGVsbG8="), webhook_key("plain")) == (b"hello", b"plain")
+
+
+MAIL = '[notify.email]\nkind = "email"\nhost = "h"\nsender = {sender}\nto = [{to}]\n'
+
+
+@pytest.mark.parametrize(
+    "sender", ['"a@b"', '"FPAI <a@b.example>"', "'\"FPAI, all of it\" <a@b>'", '"<a@b>"', '"Jörg <a@b>"']
+)
+def test_a_sender_may_have_a_name(tmp_path, sender):
+    (one,) = load(write(tmp_path, MAIL.format(sender=sender, to='"c@d"')), {}).channels.values()
+    assert one.sender == sender[1:-1]
+
+
+@pytest.mark.parametrize("wrong", ["executor", "a@b, c@d", "a b@c", "a@b>", "a@b\\r\\nBcc: x@y", "", "a@b@c"])
+def test_what_is_no_mail_address_is_refused_at_the_start(tmp_path, wrong):
+    for text in (
+        MAIL.format(sender='"a@b"', to=f'"c@d", "{wrong}"'),
+        MAIL.format(sender=f'"{wrong}"', to='"c@d"'),
+    ):
+        with pytest.raises(ConfigurationError, match=r"notify\.email"):
+            load(write(tmp_path, text), {})
+    with pytest.raises(ConfigurationError, match="not one mail address"):
+        load(write(tmp_path, MAIL.format(sender='"a@b"', to='"Name <c@d>"')), {})
+
+
 def test_a_channel_says_what_it_lacks(tmp_path):
     text = (
         '[notify.ops]\nkind = "webhook"\nurl = "http://x"\n[notify.slack]\nkind = "slack"\nchannel = "C1"\n'
@@ -76,6 +103,8 @@ def test_a_channel_says_what_it_lacks(tmp_path):
     assert bare.missing_for("ops") == "the secret WEBHOOK_SECRET_OPS"
     assert "SLACK_BOT_TOKEN" in bare.missing_for("slack")
     assert bare.missing_for("email") == "[notify.email]"
+    for unsound in ("whsec_", "whsec_not base64!", "whsec_é"):
+        assert "base64" in load(path, {"WEBHOOK_SECRET_OPS": unsound}).missing_for("ops")
     told = load(path, {"WEBHOOK_SECRET_OPS": "whsec_aGVsbG8=", "SLACK_BOT_TOKEN": "xoxb-1"})
     assert (told.missing_for("ops"), told.missing_for("slack")) == ("", "")
     assert load(None, {"SLACK_WEBHOOK_URL": "https://hooks.example/x"}).missing_for("slack") == ""

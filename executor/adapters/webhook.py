@@ -15,22 +15,26 @@ from executor.adapters.messenger import refuse
 from executor.domain.notice import Notice
 from executor.errors import Permanent, Transient
 
-_TIMEOUT = aiohttp.ClientTimeout(total=15)
-
 
 class WebhookChannel:
-    """Posts notices to one address. `secret` is `whsec_` and base64, or any text; `clock` in seconds.
+    """Posts notices to one address, signed with `key`; `clock` and `timeout` in seconds.
 
     The address is the architect's own, from executor.toml; redirects are not followed.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, secret: str, clock: Callable[[], float]
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        key: bytes,
+        clock: Callable[[], float],
+        timeout: float = 15.0,
     ) -> None:
         self._session = session
         self._url = url
-        self._secret = _key(secret)
+        self._key = key
         self._clock = clock
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
 
     async def tell(
         self, notice: Notice, *, key: str, may_be_repeat: bool, earlier: Mapping[str, Any] | None
@@ -47,11 +51,11 @@ class WebhookChannel:
             "content-type": "application/json",
             "webhook-id": key,
             "webhook-timestamp": str(moment),
-            "webhook-signature": f"v1,{signature(self._secret, key, moment, body)}",
+            "webhook-signature": f"v1,{signature(self._key, key, moment, body)}",
         }
         try:
             async with self._session.post(
-                self._url, data=body, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+                self._url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
             ) as answer:
                 status, wait = answer.status, answer.headers.get("Retry-After", "")
         except (aiohttp.InvalidURL, aiohttp.ClientSSLError) as error:
@@ -65,12 +69,3 @@ def signature(secret: bytes, key: str, moment: int, body: bytes) -> str:
     """The base64 HMAC-SHA256 over `id.timestamp.body`."""
     signed = b".".join((key.encode(), str(moment).encode(), body))
     return base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
-
-
-def _key(secret: str) -> bytes:
-    if secret.startswith("whsec_"):
-        try:
-            return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-        except ValueError as error:
-            raise Permanent("A webhook's secret begins with whsec_ and goes on in base64.") from error
-    return secret.encode()

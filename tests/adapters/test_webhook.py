@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -16,20 +17,27 @@ from executor.adapters.webhook import WebhookChannel
 from executor.errors import Permanent, Transient
 from tests.fakes.notices import notice
 
-SECRET = "whsec_" + base64.b64encode(b"a secret of some length").decode()
+SECRET = b"a secret of some length"
 NOW = 1_800_000_000.0
 
 
 class Receiver:
-    """An address that keeps what it is sent; `answers` are the next statuses, with headers."""
+    """An address that keeps what it is sent; `answers` are the next statuses, with headers.
+
+    While `held` is not set it answers nothing.
+    """
 
     def __init__(self) -> None:
+        self.url = ""
+        self.held = asyncio.Event()
+        self.held.set()
         self.heard: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[tuple[int, dict[str, str]]] = []
         self.drops = 0
 
     async def take(self, request: web.Request) -> web.Response:
         self.heard.append(({k.lower(): v for k, v in request.headers.items()}, await request.read()))
+        await self.held.wait()
         if self.drops:
             self.drops -= 1
             assert request.transport is not None
@@ -45,9 +53,9 @@ async def receiver() -> AsyncIterator[tuple[Receiver, WebhookChannel]]:
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
     async with aiohttp.ClientSession() as session:
-        yield receiver, WebhookChannel(session, url, SECRET, lambda: NOW)
+        yield receiver, WebhookChannel(session, receiver.url, SECRET, lambda: NOW)
     await runner.cleanup()
 
 
@@ -60,7 +68,7 @@ async def test_the_signature_is_the_specifications(receiver):
     await tell(channel)
     ((headers, body),) = heard.heard
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    expected = hmac.new(b"a secret of some length", signed, hashlib.sha256).digest()
+    expected = hmac.new(SECRET, signed, hashlib.sha256).digest()
     assert headers["webhook-signature"] == f"v1,{base64.b64encode(expected).decode()}"
     assert headers["webhook-timestamp"] == str(int(NOW))
     event = json.loads(body)
@@ -99,7 +107,17 @@ async def test_a_refusal_and_a_redirect_are_final_and_nothing_is_followed(receiv
     assert len(heard.heard) == 1
 
 
+async def test_a_receiver_that_says_nothing_is_asked_again(receiver):
+    heard, _ = receiver
+    heard.held.clear()
+    async with aiohttp.ClientSession() as session:
+        slow = WebhookChannel(session, heard.url, SECRET, lambda: NOW, timeout=0.2)
+        with pytest.raises(Transient, match="does not answer"):
+            await tell(slow)
+    heard.held.set()
+
+
 async def test_an_address_where_nobody_listens_is_tried_again():
     async with aiohttp.ClientSession() as session:
         with pytest.raises(Transient):
-            await tell(WebhookChannel(session, "http://127.0.0.1:9/hook", "plain text", lambda: NOW))
+            await tell(WebhookChannel(session, "http://127.0.0.1:9/hook", SECRET, lambda: NOW))
