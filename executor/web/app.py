@@ -101,7 +101,7 @@ def _operations(api: Api, documents: StatusDocuments, sessions: Sessions) -> lis
     operations += login_operations(login, sessions)
     operations += more_page_operations(api, pages, sessions)
     operations += voice_operations(Voice(api, api.transcriber, MEDIA), MEDIA)
-    operations += approval_operations(Approvals(api, pages))
+    operations += approval_operations(Approvals(api, pages, documents))
     operations += hook_operations(SlackHook(api))
     operations += decision_operations(api, documents)
     operations += artifact_operations(api)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import html
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +11,9 @@ import pytest
 
 from executor.domain.approval_link import Approval, ApprovalLinks
 from executor.domain.build import Build, State
+from executor.domain.outcome import Artifact, Done, Outcome
+from executor.domain.step import StepContext
+from executor.web.page_gates import CONSEQUENCES
 from tests.web.conftest import Site, serving
 
 KEY = b"k" * 32
@@ -53,6 +58,27 @@ async def test_whoever_has_the_link_sees_what_is_asked_without_a_login(site):
         assert words in text
 
 
+async def test_the_page_shows_the_evidence_and_what_each_button_does(site):
+    diff = " app/main.py | 2 +-\n 1 file changed, 1 insertion(+), 1 deletion(-)\n\ndiff --git a/x b/x\n"
+
+    async def works(_: StepContext) -> Outcome:
+        return Done("Built.", {"tests_passing": 12, "tests_failing": 0}, (Artifact("diff", diff),))
+
+    site.world.steps[4].script = works
+    _, link = await held(site)
+    _, text = await get(site, link)
+    for words in ("12 pass, 0 fail", "1 files, +1", "Cost so far", *CONSEQUENCES["built"]):
+        assert html.escape(words) in text
+
+
+async def test_nobody_keeps_indexes_or_passes_on_the_page(site):
+    _, link = await held(site)
+    async with site.client.get(f"{site.url}{link}") as reply:
+        assert reply.headers["cache-control"] == "no-store"
+        assert "noindex" in reply.headers["x-robots-tag"]
+        assert reply.headers["referrer-policy"] == "same-origin"
+
+
 async def test_a_scanner_that_follows_every_link_decides_nothing(site):
     build, link = await held(site)
     for method in ("GET", "HEAD", "GET", "OPTIONS", "GET"):
@@ -74,6 +100,50 @@ async def test_the_form_decides_once_and_the_events_say_who(site):
     assert (await site.world.store.builds.get(build.id)).state is State.COMPLETE
 
 
+async def test_two_presses_at_once_decide_once(site):
+    build, link = await held(site)
+    answers = await asyncio.gather(*(post(site, link, decision="approve") for _ in range(4)))
+    assert {status for status, _ in answers} <= {200, 410}
+    await site.world.until(build.id, State.COMPLETE)
+    events = await site.world.store.builds.events(build.id)
+    assert [event.event_type for event in events].count("approved") == 1
+
+
+async def test_a_used_link_tells_of_its_own_question_not_of_a_later_one(site):
+    build, link = await held(site)
+    await post(site, link, decision="approve")
+    done = await site.world.until(build.id, State.COMPLETE)
+    await site.world.commands.approve(
+        build.id,
+        checkpoint="deployed",
+        decision="approve",
+        feedback="",
+        gate_id=done.review["gate_id"],
+        by="slack:U1",
+    )
+    status, text = await get(site, link)
+    assert (status, "Approved at built. Decided by mail:a@example.org." in text) == (410, True)
+    _, text = await get(site, address(done, done.review["gate_id"], "deployed"))
+    assert "Decided by slack:U1." in text
+
+
+async def test_a_link_of_a_build_that_was_cancelled_says_so(site):
+    build, link = await held(site)
+    await site.world.commands.cancel(build.id)
+    await site.world.until(build.id, State.CANCELLED)
+    for status, text in (await get(site, link), await post(site, link, decision="approve")):
+        assert (status, "The build is cancelled now." in text) == (410, True)
+
+
+async def test_with_the_scaffold_a_revision_is_not_offered_and_refused_with_what_it_needs(tmp_path):
+    async with serving(tmp_path, api={"state_key": KEY}) as site:
+        build, link = await held(site)
+        assert 'value="revise"' not in (await get(site, link))[1]
+        status, text = await post(site, link, decision="revise", feedback="Add authors")
+        assert (status, "ANTHROPIC_API_KEY" in text) == (409, True)
+        assert (await site.world.store.builds.get(build.id)).state is State.WAITING_APPROVAL
+
+
 async def test_a_review_can_be_rejected_by_its_link(site):
     build = await site.world.until((await site.world.submit()).id)
     status, _ = await post(site, address(build, build.review["gate_id"], "deployed"), decision="reject")
@@ -87,6 +157,8 @@ async def test_a_revision_takes_words_and_sends_them_on(tmp_path):
         build, link = await held(site)
         assert (await post(site, link, decision="revise"))[0] == 400
         assert (await site.world.store.builds.get(build.id)).state is State.WAITING_APPROVAL
+        _, text = await post(site, link, decision="perhaps", feedback="Add <authors>")
+        assert "Add &lt;authors&gt;</textarea>" in text, "what was typed is kept"
         assert (await post(site, link, decision="revise", feedback="Add authors"))[0] == 200
         sayings = await site.world.store.builds.sayings(build.id)
         assert [(said.decision, said.feedback) for said in sayings] == [("revise", "Add authors")]
