@@ -9,7 +9,7 @@ from typing import BinaryIO
 from executor.adapters.programs import CHUNK, Finished
 from executor.adapters.ssh_access import SshAccess
 from executor.adapters.ssh_files import HAVE, WHOLE, judge
-from executor.adapters.ssh_talk import Process, code_of, put
+from executor.adapters.ssh_talk import Process, code_of, heard, put
 from executor.errors import Transient
 
 _BLOCK = 4 * CHUNK
@@ -33,7 +33,7 @@ async def stream(
     try:
         sent = await _feed(process, file, size, told)
         async with asyncio.timeout(_STALL):
-            said, code = await process.stderr.read(CHUNK), await code_of(process, access)
+            (said, _), code = await heard(process.stderr, CHUNK), await code_of(process, access)
     except TimeoutError as error:
         raise Transient(f"{access.name} has taken nothing of {path} for {_STALL:g} s.") from error
     judge(Finished(code, b"", said, 0), path, access.name)

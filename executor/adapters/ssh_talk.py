@@ -17,8 +17,8 @@ Process = asyncssh.SSHClientProcess[bytes]
 async def talk(process: Process, stdin: bytes, limit: int, access: SshAccess) -> Finished:
     """Feed it and read it to its end. Raises Transient when the connection is lost meanwhile."""
     tasks = [
-        asyncio.create_task(_read(process.stdout, limit)),
-        asyncio.create_task(_read(process.stderr, CHUNK)),
+        asyncio.create_task(heard(process.stdout, limit)),
+        asyncio.create_task(heard(process.stderr, CHUNK)),
     ]
     feed = asyncio.create_task(_feed(process, stdin))
     try:
@@ -52,8 +52,8 @@ async def _feed(process: Process, data: bytes) -> None:
         process.stdin.write_eof()
 
 
-async def _read(reader: asyncssh.SSHReader[bytes], limit: int) -> tuple[bytes, int]:
-    """The first `limit` bytes, and how many came after them: the pipe is always drained."""
+async def heard(reader: asyncssh.SSHReader[bytes], limit: int) -> tuple[bytes, int]:
+    """Read to its end: the first `limit` bytes, and how many came after them. The pipe is always drained."""
     kept, dropped = bytearray(), 0
     while chunk := await reader.read(CHUNK):
         room = limit - len(kept)

@@ -12,7 +12,7 @@ import pytest
 from executor.adapters.ssh import SshMachine
 from executor.errors import Permanent, Transient
 from tests.fakes.cut_proxy import CutProxy
-from tests.fakes.ssh_servers import SshServer, opened
+from tests.fakes.ssh_servers import SshServer, asyncssh_server, opened
 
 SIZE = 9_000_017
 OVERHEAD = 64 << 10  # handshake, channel requests and the cipher's padding
@@ -249,6 +249,20 @@ async def test_what_cannot_be_written_or_read_is_told(
             await machine.send(source, str(tmp_path / "file/x"), sha256=sha256(source))
         with pytest.raises(Permanent, match=r"none cannot be read: No such file"):
             await machine.send(tmp_path / "none", str(tmp_path / "x"), sha256="0")
+
+
+async def test_a_full_disk_is_known_though_the_words_come_in_two_pieces(
+    source: Path, target: Path, tmp_path: Path
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    words = "printf 'cat: write error' >&2; sleep 0.3; echo ': No space left on device' >&2; exit 1"
+    (tools / "cat").write_text(f"#!/bin/sh\n{words}\n")
+    (tools / "cat").chmod(0o755)
+    async with asyncssh_server(tmp_path) as server, opened(server) as machine:
+        server.path = f"{tools}:{server.path}"
+        with pytest.raises(Transient, match="no space is left"):
+            await machine.send(source, str(target), sha256=sha256(source))
 
 
 async def test_a_host_without_the_tools_is_told_which_to_install(
