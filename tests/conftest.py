@@ -7,6 +7,10 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from tests.proof.ledger import ledger, pytest_runtest_makereport
+
+__all__ = ["ledger", "pytest_runtest_makereport"]
+
 
 @pytest.fixture(autouse=True)
 def _logging_as_it_was() -> Iterator[None]:
