@@ -6,9 +6,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INTENT ?= Build a Library Droplet that stores books with title, author and year
+OF ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install walls demo stop run test test-all testbed browser check bench lock wheel clean
+.PHONY: help install walls demo stop run test test-all testbed browser check bench proof lock wheel clean
 
 help: ## show the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +60,9 @@ check: install ## format, lint, types, layers
 bench: install ## print the measurements against their targets, and write .bench/results.json
 	$(BIN)/python -m tests.bench
 
+proof: install ## try every promise in full, measure every target, print the table (OF="R5 bench": only these)
+	$(BIN)/python -m tests.proof $(OF)
+
 lock: $(VENV)/.installed ## lock the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o config/requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o config/requirements-dev.txt
@@ -67,4 +71,4 @@ wheel: install ## build the wheel into dist/
 	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 clean: ## remove what the commands above have made, but not .executor
-	rm -rf $(VENV) .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .bench .proof build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
