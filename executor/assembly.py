@@ -4,36 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import structlog
 
 from executor import __version__
-from executor.adapters.fp_tools import FpTools
-from executor.adapters.git import Git
 from executor.adapters.machine_load import machine_load
 from executor.adapters.registry_cache import RegistryCache
 from executor.adapters.safe_address import AddressRules
 from executor.adapters.safe_session import safe_session
 from executor.adapters.slack_socket import SlackSocket
 from executor.adapters.transcription import Transcriber
-from executor.agent.acceptance_author import AcceptanceAuthor
-from executor.agent.access import ModelAccess
-from executor.agent.budget import SpendingLimits
 from executor.agent.model_watch import ModelWatch
-from executor.agent.spec_author import SpecAuthor
 from executor.channels import channels_of, known_channels
 from executor.domain.approval_link import ApprovalLinks
 from executor.domain.build import Build
 from executor.domain.estimate import DEFAULT_SECONDS, Estimator
-from executor.domain.prices import PricePerMillion
 from executor.domain.retry import RetryPolicy
-from executor.domain.step import Step
 from executor.engine.bus import Bus
 from executor.engine.commands import Commands
 from executor.engine.decisions import Decisions
@@ -47,25 +38,15 @@ from executor.engine.registrations import Registrations
 from executor.engine.runner import Limits, Runner
 from executor.engine.scheduler import Scheduler
 from executor.neighbours import Neighbours, neighbours
-from executor.outside import Outside, real_world, repositories_of, sandbox_limits
+from executor.outside import Outside, real_world
+from executor.pipeline import RELEASE_ENV, steps_of, withdrawal_of
 from executor.sandbox.base import Sandbox
 from executor.sandbox.leftovers import sweep_leftovers
 from executor.settings import Configuration
 from executor.slack import slack_clicks, slack_socket
 from executor.state_key import state_key
 from executor.steady_clock import SteadyClock
-from executor.steps.apprentice import ApprenticeBuildStep
-from executor.steps.build import ScaffoldBuildStep
-from executor.steps.deploy import DeployStep
-from executor.steps.hidden_tests import HiddenTests
-from executor.steps.hooks import DeployHooks
-from executor.steps.intent import IntentStep
-from executor.steps.package import PackageStep
-from executor.steps.register import RegisterStep
-from executor.steps.report import ReportStep
-from executor.steps.spec import SpecStep, preview
-from executor.steps.verify import VerifyStep
-from executor.steps.withdraw import WithdrawRelease
+from executor.steps.spec import preview
 from executor.store.store import Store
 from executor.store.upkeep import Upkeep
 from executor.targets.choice import target_words
@@ -73,10 +54,6 @@ from executor.targets.keeper import ReleaseKeeper
 from executor.web.slack_clicks import SlackClicks
 
 log = structlog.get_logger(__name__)
-# The executor registers what it deploys; a droplet that did so too would write the entry a second time.
-RELEASE_ENV = {"ENVIRONMENT": "production", "LOG_LEVEL": "INFO", "REGISTER": "false"}
-
-
 _SETTLE_SECONDS = 30.0
 
 
@@ -192,8 +169,8 @@ def _engine(
         lifecycle=lifecycle,
         store=store,
         live=live,
-        steps={step.number: step for step in _steps(configuration, store, world)},
-        withdrawal=_withdrawal(configuration, store, world),
+        steps={step.number: step for step in steps_of(configuration, store, world)},
+        withdrawal=withdrawal_of(configuration, store, world),
         limits=Limits(settings.builds.deadline, RetryPolicy(patience=settings.model.patience)),
     )
     scheduler = Scheduler(store, runner, lifecycle, clock, settings.builds.max_concurrent)
@@ -301,98 +278,6 @@ def _transcriber(configuration: Configuration, session: aiohttp.ClientSession) -
     if not voice.url:
         return None
     return Transcriber(session, voice.url, voice.model, key, voice.language, voice.timeout)
-
-
-def _steps(configuration: Configuration, store: Store, world: Outside) -> Sequence[Step]:
-    settings = configuration.settings
-    git, repositories, places = Git(), repositories_of(configuration), world.places
-    fp_tools = FpTools(Path(settings.spec.fp_tools)) if settings.spec.fp_tools else None
-    access = _access(configuration, store, world)
-    return (
-        IntentStep(store.droplets, world.registry, settings.server.droplet_id, settings.deploy.port_range),
-        SpecStep(
-            git,
-            repositories,
-            places,
-            fp_tools,
-            settings.spec.min_score,
-            SpecAuthor(access) if access else None,
-        ),
-        PackageStep(git, repositories, places, access is not None, world.publisher),
-        _build_step(configuration, world, access),
-        VerifyStep(git, repositories, places, world.verifier, _hidden_tests(world, access)),
-        DeployStep(
-            git=git,
-            repositories=repositories,
-            places=places,
-            targets=world.targets,
-            droplets=store.droplets,
-            release_env=RELEASE_ENV,
-            keep=settings.deploy.keep,
-            hooks=DeployHooks(**settings.hooks.model_dump()),
-        ),
-        RegisterStep(world.registry),
-        ReportStep(
-            configuration.base_url,
-            settings.github.owner,
-            bool(configuration.secrets.get("GITHUB_TOKEN")),
-            world.publisher,
-        ),
-    )
-
-
-def _build_step(configuration: Configuration, world: Outside, access: ModelAccess | None) -> Step:
-    git, repositories, settings = Git(), repositories_of(configuration), configuration.settings
-    if access is None or world.with_model is None:
-        return ScaffoldBuildStep(git, repositories, world.places, world.publisher)
-    return ApprenticeBuildStep(
-        git=git,
-        repositories=repositories,
-        places=world.places,
-        sandbox=world.sandbox,
-        venvs=world.with_model.venvs,
-        limits=sandbox_limits(settings),
-        access=access,
-        verifier=world.verifier,
-        packages=frozenset(settings.sandbox.packages),
-        max_iterations=settings.builds.max_iterations,
-        publisher=world.publisher,
-    )
-
-
-def _access(configuration: Configuration, store: Store, world: Outside) -> ModelAccess | None:
-    if world.with_model is None:
-        return None
-    model, builds = configuration.settings.model, configuration.settings.builds
-    return ModelAccess(
-        turns=store.turns,
-        service=world.with_model.service,
-        prices={name: PricePerMillion(**price.model_dump()) for name, price in model.prices.items()},
-        limits=SpendingLimits(model.max_turns, builds.budget_tokens),
-        model=model.model,
-        stronger_model=model.stronger_model,
-        effort=model.effort,
-        max_tokens=model.max_tokens,
-    )
-
-
-def _hidden_tests(world: Outside, access: ModelAccess | None) -> HiddenTests | None:
-    if access is None or world.with_model is None:
-        return None
-    return HiddenTests(AcceptanceAuthor(access), world.with_model.hidden_tests)
-
-
-def _withdrawal(configuration: Configuration, store: Store, world: Outside) -> WithdrawRelease:
-    return WithdrawRelease(
-        git=Git(),
-        repositories=repositories_of(configuration),
-        places=world.places,
-        targets=world.targets,
-        droplets=store.droplets,
-        registry=world.registry,
-        release_env=RELEASE_ENV,
-        publisher=world.publisher,
-    )
 
 
 def _registered(cache: RegistryCache | None) -> list[Known]:

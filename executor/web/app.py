@@ -35,17 +35,19 @@ from executor.web.status import StatusDocuments
 from executor.web.stream import Stream
 from executor.web.table import (
     BUILD,
-    approval_operations,
     artifact_operations,
     build_operations,
     contract_operations,
     daemon_operations,
     decision_operations,
     hook_operations,
+    voice_operations,
+)
+from executor.web.table_pages import (
+    approval_operations,
     login_operations,
     more_page_operations,
     page_operations,
-    voice_operations,
 )
 from executor.web.voice import Voice
 
