@@ -11,10 +11,13 @@ import socket
 import sqlite3
 import sys
 import time
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
+import aiohttp
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
@@ -25,6 +28,7 @@ from executor.assembly import Daemon, assembled
 from executor.channels import known_channels
 from executor.engine.requests import SubmitRequest
 from executor.errors import ExecutorError, Unavailable
+from executor.outside import Outside
 from executor.sd_notify import Notifier
 from executor.settings import Configuration, ConfigurationError, load
 from executor.state_key import state_key
@@ -80,7 +84,7 @@ def serve(config: Path | None = None, host: str | None = None, port: int | None 
         )
         with StateLock(configuration.state_dir, configuration.base_url):
             listener = _listen(configuration)
-            return _run(configuration, redactor, listener)
+            return run(configuration, redactor, listener)
     except ExecutorError as error:
         print(f"fpai serve: {error}", file=sys.stderr)
         return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
@@ -105,20 +109,48 @@ def _listen(configuration: Configuration) -> socket.socket:
     return listener
 
 
-def _run(configuration: Configuration, redactor: logs.Redactor, listener: socket.socket) -> int:
+def run(
+    configuration: Configuration,
+    redactor: logs.Redactor,
+    listener: socket.socket,
+    *,
+    outside: Callable[[aiohttp.ClientSession], Coroutine[Any, Any, Outside]] | None = None,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
+) -> int:
+    """Serve on the listening socket until a signal, then drain; returns 0, or 74 for a damaged database.
+
+    `outside` replaces the real world.
+    """
+    stopping = _Stopping()
     # uvicorn raises the signal again once it has shut down; a drained daemon exits with 0 instead.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _ignore)
+        signal.signal(number, stopping.heard)
     # Builds in flight are long-lived: collecting at the default threshold costs a quarter of the CPU with a
     # thousand of them, and finds next to no garbage.
     gc.set_threshold(20_000, 20, 50)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_serve(configuration, redactor, listener))
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(_serve(configuration, redactor, listener, stopping, outside))
 
 
-async def _serve(configuration: Configuration, redactor: logs.Redactor, listener: socket.socket) -> int:
+class _Stopping:
+    """Whether a signal came outside of uvicorn's own time: while the daemon starts, or once it drains."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def heard(self, _: int, __: FrameType | None) -> None:
+        self.asked = True
+
+
+async def _serve(
+    configuration: Configuration,
+    redactor: logs.Redactor,
+    listener: socket.socket,
+    stopping: _Stopping,
+    outside: Callable[[aiohttp.ClientSession], Coroutine[Any, Any, Outside]] | None,
+) -> int:
     notifier = Notifier(os.environ)
-    async with assembled(configuration, redactor.text) as daemon:
+    async with assembled(configuration, redactor.text, outside) as daemon:
         api = _api(configuration, daemon)
         server = _Server(server_config(create_app(api)), daemon, api)
         ticker = asyncio.create_task(_tell_systemd(notifier, daemon))
@@ -131,6 +163,8 @@ async def _serve(configuration: Configuration, redactor: logs.Redactor, listener
             sandbox=daemon.sandbox.kind,
         )
         watcher = asyncio.create_task(_stop_when_damaged(daemon, server))
+        if stopping.asked:
+            server.leave()
         await server.serve(sockets=[listener])
         notifier.send(STOPPING="1", STATUS="draining")
         ticker.cancel()
@@ -286,7 +320,3 @@ async def _database_writes(database: Database) -> bool:
         log.warning("watchdog_write_failed", reason=error.message)
         # A full disk is waited out, not restarted away: the loop lives, so the ping is deserved.
     return True
-
-
-def _ignore(_: int, __: FrameType | None) -> None:
-    return None

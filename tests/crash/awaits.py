@@ -1,4 +1,4 @@
-"""Counts the awaits that really suspend, and kills its own process with SIGKILL at one of them."""
+"""Counts the awaits that really suspend, and sends its own process a signal at one of them: SIGKILL."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class Awaits:
 
     def __init__(self, kill_at: int = 0) -> None:
         self.kill_at = kill_at
+        self.signal = signal.SIGKILL
         self.seen = 0
         self.counting = True
 
@@ -27,7 +28,7 @@ class Awaits:
             return
         self.seen += 1
         if self.seen == self.kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.signal)
 
 
 class Counted(Coroutine):

@@ -35,7 +35,7 @@ class Sweep:
             for kill_at in (*kills, *[0] * _MOST_RESTARTS):
                 code, seen = self._run(kill_at, state_dir, scenario)
                 if code == 0:
-                    return _summary(state_dir, self._server), seen
+                    return summary(state_dir, self._server), seen
                 if code != -9:
                     raise AssertionError(f"the child ended with {code} after a kill at {kills}")
             raise AssertionError(f"the scenario does not end after kills at {kills}")
@@ -52,7 +52,7 @@ class Sweep:
         return self._zygote.run(kill_at, state_dir, *urls, scenario)
 
 
-def _summary(state_dir: Path, server: WorldServer) -> dict[str, Any]:
+def summary(state_dir: Path, server: WorldServer) -> dict[str, Any]:
     """Everything that has to be the same with and without kills: the database, the repository, the world."""
     with contextlib.closing(sqlite3.connect(state_dir / "executor.db")) as db:
         builds = db.execute("SELECT state, step, droplet_id, droplet_name, json_extract(facts, '$.version'),"

@@ -39,6 +39,11 @@ class Zygote:
 
 
 def serve(run: Callable[[Awaits, Path, list[str]], Coroutine[Any, Any, None]]) -> None:
+    """The zygote's side, for a life that is one coroutine."""
+    serve_lives(lambda awaits, state_dir, words: asyncio.run(run(awaits, state_dir, words)))
+
+
+def serve_lives(live: Callable[[Awaits, Path, list[str]], None]) -> None:
     """The zygote's side: fork a child for each line, and answer with how it ended."""
     # What a child logs goes to stderr; the pipe that was stdout is for answers alone.
     answers = os.dup(1)
@@ -50,7 +55,7 @@ def serve(run: Callable[[Awaits, Path, list[str]], Coroutine[Any, Any, None]]) -
         if pid == 0:
             os.close(reader)
             awaits = Awaits(kill_at)
-            asyncio.run(run(awaits, Path(state_dir), words))
+            live(awaits, Path(state_dir), words)
             os.write(writer, json.dumps(awaits.seen).encode())
             os._exit(0)
         os.close(writer)
