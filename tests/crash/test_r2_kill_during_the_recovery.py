@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 
 import pytest
 
 from tests.crash.sweep import Sweep, sweeping
+from tests.proof.scale import scaled
 
-PAIRS = 500 if os.environ.get("FPAI_SWEEP") == "all" else 24
+PAIRS = scaled(24, 500)
 SCENARIOS = ("happy", "repair", "gate", "rollback")
 
 
@@ -21,7 +21,9 @@ def sweep() -> Iterator[Sweep]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_r2_a_build_killed_again_while_it_recovers_ends_as_if_it_had_never_been_killed(sweep, scenario):
+def test_r2_a_build_killed_again_while_it_recovers_ends_as_if_it_had_never_been_killed(
+    sweep, scenario, ledger
+):
     undisturbed, awaits = sweep.outcome(scenario)
     for seed in range(PAIRS // len(SCENARIOS)):
         chance = random.Random(f"{scenario}-{seed}")
@@ -32,3 +34,4 @@ def test_r2_a_build_killed_again_while_it_recovers_ends_as_if_it_had_never_been_
         assert ended == undisturbed, (
             f"{scenario}: killed at await {first}, then at await {second}; seed {seed}"
         )
+        ledger.tried(f"double kills ({scenario})")
