@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class DeployStep:
         earlier = before if before is not None and before.id != release_id else None
         _refuse_moved_base(build, before)
         if build.facts.get("deploying") != release_id:
+            await self._discard_abandoned(context, target, earlier)
             facts = {"deploying": release_id, "earlier_release": earlier.id if earlier else None}
             await context.record("release_starting", f"Release {release_id} is being started.", facts)
         source = self.places.scratch("release")
@@ -69,6 +70,19 @@ class DeployStep:
             f"Release {release_id} is live at {running.url}.",
             {"release": release_id, "deployment_url": running.url, "deployed_at": context.now()},
         )
+
+    async def _discard_abandoned(
+        self, context: StepContext, target: Target, earlier: ReleaseRow | None
+    ) -> None:
+        """End what this build started from another commit and never switched to: nobody else knows of it."""
+        build, abandoned = context.build, context.build.facts.get("deploying")
+        known = {row.id for row in await self.droplets.releases(build.droplet_id)}
+        if not abandoned or abandoned in known:
+            return
+        release = replace(release_of(build, Path(), self.release_env), id=str(abandoned))
+        async with target.held(build.droplet_name, build.id):
+            await target.discard(release, _handle_here(earlier, target))
+        context.log(f"Release {abandoned}, which was started and never served, is ended.")
 
     async def _serving(self, context: StepContext, target: Target, release: Release) -> Running:
         """Prepare, start beside the old one, prove, and give it the traffic."""
@@ -166,8 +180,7 @@ class DeployStep:
         """Traffic belongs to the earlier release, which has been running all along."""
         build = context.build
         release = release_of(build, Path(), self.release_env)
-        here = earlier if earlier is not None and earlier.target == target.name else None
-        await target.discard(release, here.handle if here else None)
+        await target.discard(release, _handle_here(earlier, target))
         kept = [row.id for row in await self.droplets.releases(build.droplet_id)]
         await target.prune(build.droplet_name, frozenset(kept))
         runs = (
@@ -179,6 +192,10 @@ class DeployStep:
         log = "\n".join(error.log.splitlines()[-_FEEDBACK_LINES:])
         await context.record("release_refused", f"{error.message} {runs}", {"deploying": None})
         return Repair(f"{error.message} {runs}", f"{error.message}\n{log}", BUILD_STEP)
+
+
+def _handle_here(earlier: ReleaseRow | None, target: Target) -> Mapping[str, str] | None:
+    return earlier.handle if earlier is not None and earlier.target == target.name else None
 
 
 def _refuse_moved_base(build: Build, live: ReleaseRow | None) -> None:

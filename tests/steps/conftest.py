@@ -41,6 +41,7 @@ class MemoryTarget(PlainTarget):
         self.places = places
         self.running: dict[str, str] = {}
         self.unfit: set[str] = set()
+        self.refused: set[str] = set()
         self.started: list[str] = []
         self.while_starting: Callable[[str], Awaitable[object]] | None = None
 
@@ -62,6 +63,8 @@ class MemoryTarget(PlainTarget):
         return Running(release.id, self.running[release.id], {"release_id": release.id})
 
     async def prove(self, running: Running, release: Release) -> None:
+        if release.id in self.refused:
+            raise Permanent("Nobody may look at it.")
         if release.id in self.unfit:
             raise ReleaseAtFault("It does not answer.", log="Traceback")
 

@@ -50,3 +50,21 @@ async def test_a_release_that_is_not_fit_is_sent_back_and_the_earlier_one_goes_o
     assert unfit not in house.target.running
     assert (await house.store.droplets.live(first.droplet_id)).id == first.facts["release"]
     assert list(house.target.running) == [first.facts["release"]]
+
+
+async def test_what_a_build_started_and_never_switched_to_ends_before_it_deploys_another_commit(house):
+    build = await house.submit(approval_mode="final")
+    waiting = await house.until(build.id, State.WAITING_APPROVAL)
+    abandoned = f"{build.id}-{waiting.facts['commit'][:8]}"
+    house.target.refused.add(abandoned)
+    await _approve(house, build.id)
+    assert (await house.until(build.id)).state is State.FAILED
+    assert abandoned in house.target.running
+    await house.made()  # another release, on which the next attempt is built
+    await house.commands.retry(build.id, 1)
+    await house.until(build.id, State.WAITING_APPROVAL)
+    await _approve(house, build.id)
+    done = await house.until(build.id)
+    assert done.state is State.COMPLETE, done.error
+    assert done.facts["release"] != abandoned
+    assert list(house.target.running) == [done.facts["release"]]
