@@ -7,6 +7,14 @@ from dataclasses import dataclass
 LONGEST_RETRY_AFTER = 3600.0
 
 
+def is_due(at: float, now: float) -> bool:
+    """True when a wait until `at` is over: its time has come, or the clock was set back meanwhile.
+
+    No wait is longer than LONGEST_RETRY_AFTER, so one that seems to be was begun by another clock.
+    """
+    return not now < at <= now + LONGEST_RETRY_AFTER
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """Exponential waits up to `longest` seconds, until `patience` seconds have gone by in all."""

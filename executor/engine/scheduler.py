@@ -10,6 +10,7 @@ import structlog
 from executor.domain.build import FINISHED, RUNNABLE, Build, State
 from executor.domain.events import NewEvent
 from executor.domain.lifecycle import Trigger
+from executor.domain.retry import is_due
 from executor.engine import changes
 from executor.engine.machine import BuildModel, Lifecycle
 from executor.engine.runner import Handle, Interruption, Runner
@@ -173,7 +174,7 @@ class Scheduler:
 
     async def _wake_due(self) -> None:
         now = self._clock()
-        for build in [b for b in self._asleep.values() if (b.wake_at or 0.0) <= now]:
+        for build in [b for b in self._asleep.values() if is_due(b.wake_at or 0.0, now)]:
             event = NewEvent("retry_started", f"Trying step {build.step}, {build.step_name}, again.")
             try:
                 await self._lifecycle.fire(BuildModel(build), Trigger.WAKE, changes.woken(event))

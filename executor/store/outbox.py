@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from executor.domain.retry import LONGEST_RETRY_AFTER
 from executor.store.database import Database
 
 _WAITS = """
@@ -19,7 +20,7 @@ FROM outbox AS o WHERE sent_at IS NULL AND gave_up_at IS NULL AND kind IN (%s) A
 """
 _DUE = (
     f"SELECT id, kind, build_id, address, body, created_at, attempts, subject {_WAITS}"
-    " AND next_at <= ? ORDER BY number LIMIT ?"
+    " AND NOT (next_at > ? AND next_at <= ?) ORDER BY number LIMIT ?"
 )
 
 
@@ -64,9 +65,10 @@ class Outbox:
         self._database = database
 
     async def due(self, now: float, kinds: Sequence[str], limit: int = 50) -> list[Outgoing]:
-        """Messages whose time has come, oldest first; a later one of a build waits for the earlier ones."""
+        """Messages whose time has come (`is_due`), oldest first; later ones of a build wait for earlier."""
         marks = ", ".join("?" * len(kinds))
-        found = await self._database.fetch(_DUE % marks, (*kinds, now, limit))
+        values = (*kinds, now, now + LONGEST_RETRY_AFTER, limit)
+        found = await self._database.fetch(_DUE % marks, values)
         return [Outgoing(**{**dict(row), "body": json.loads(row["body"])}) for row in found]
 
     async def next_at(self, kinds: Sequence[str]) -> float | None:

@@ -262,3 +262,15 @@ async def test_the_same_message_is_put_into_the_outbox_once(world: World) -> Non
     assert put == [True, False]
     assert await world.store.outbox.due(6.0, ("reply",)) == []
     assert await world.store.outbox.due(6.0, ("reply", "mail")) == [message]
+
+
+async def test_r14_a_message_is_sent_though_the_clock_was_set_back_a_day(
+    world: World, receiver: FakeReceiver
+) -> None:
+    await world.until((await ordered(world, receiver.url)).id)
+    async with delivering(world) as (deliveries, clock):
+        receiver.statuses = [503]
+        await deliveries.look()
+        clock.ahead = -86_400.0
+        await deliveries.look()
+    assert [heard.body["payload"].get("repeat") for heard in receiver.heard] == [None, True]

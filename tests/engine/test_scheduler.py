@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from executor.domain.build import State
 from executor.domain.outcome import Done
+from executor.errors import Transient
 from tests.engine.conftest import World, running_world
 
 
@@ -98,3 +100,16 @@ async def test_a_cancel_that_meets_the_end_of_a_step_is_decided_anew(world: Worl
         await world.commands.cancel(build.id)
         assert (await world.until(build.id)).state is State.CANCELLED
         world.steps[5].calls.clear()
+
+
+async def _come_back_later(context):
+    raise Transient("Nobody is there.", retry_after=50.0)
+
+
+async def test_r14_a_build_that_waits_to_try_again_does_so_though_the_clock_was_set_back_a_day(tmp_path):
+    async with running_world(tmp_path) as world:
+        world.steps[3].script = _come_back_later
+        build = await world.submit()
+        await world.until(build.id, State.WAITING_RETRY)
+    async with running_world(tmp_path, clock=lambda: time.time() - 86_400.0) as world:
+        assert (await world.until(build.id)).state is State.COMPLETE
