@@ -11,6 +11,7 @@ from pathlib import Path
 from executor.adapters.git_tree import MOST_BYTES, MOST_FILES, check_path
 from executor.adapters.programs import end_program, start_program
 from executor.errors import Permanent, Transient
+from executor.unbroken import unbroken
 
 _MODES = {"100644": 0o644, "100755": 0o755}
 
@@ -59,7 +60,7 @@ async def _write_all(process: Process, entries: list[tuple[str, str, str]], into
     for mode, digest, path in entries:
         data = await _blob(process, digest, MOST_BYTES - total)
         total += len(data)
-        await asyncio.to_thread(_write, into / path, mode, data)
+        await unbroken(asyncio.to_thread(_write, into / path, mode, data))
     if process.stdin is not None:
         process.stdin.close()
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from executor.checks.probe import Patience, Probe, probing
 from executor.domain.droplet import DropletIdentity
 from executor.sandbox.base import Bind, Limits, RunningService, Sandbox, SandboxCommand
-from executor.sandbox.captive import unbroken
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
+from executor.unbroken import unbroken
 
 _PAUSE = 0.03
 _SHOWN_OUTPUT = 800

@@ -17,9 +17,9 @@ from executor.checks.suite_command import lay_out, plugins_of, suite_command
 from executor.domain.findings import Finding
 from executor.resources import config_dir
 from executor.sandbox.base import Limits, Sandbox, SandboxResult
-from executor.sandbox.captive import unbroken
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
+from executor.unbroken import unbroken
 
 _TITLE = "The tests notice when the droplet's own code is broken"
 _MOST = 3

@@ -9,9 +9,9 @@ from typing import Protocol
 
 from executor.checks.sources import Checkout
 from executor.domain.findings import Finding
-from executor.sandbox.captive import unbroken
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
+from executor.unbroken import unbroken
 
 
 class SecondOpinion(Protocol):

@@ -17,9 +17,9 @@ from executor.checks.suite_command import lay_out, plugins_of, suite_command
 from executor.checks.written_tests import check_substance, written_tests
 from executor.domain.findings import Finding, Result
 from executor.sandbox.base import Limits, Sandbox, SandboxResult
-from executor.sandbox.captive import unbroken
 from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
+from executor.unbroken import unbroken
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,21 +121,28 @@ class Runner:
                 return await work.run(context)
         except (StaleView, Unavailable):
             raise
-        except Transient as error:
-            await self._wait_or_ask(model, error)
-        except TimeoutError as error:
-            if not deadline.expired():
-                await self._fail(model, _unexpected(error, model.build))
-            else:
-                await self._ask_after_deadline(model)
-        except ExecutorError as error:
-            await self._fail(model, error)
         except Exception as error:
-            log.exception("step_crashed", step=build.step)
-            await self._fail(model, _unexpected(error, model.build))
+            if _is_stopped():
+                # It was on its way out: what its cleaning up ran into is no fault of the build.
+                log.warning("step_stopped_untidily", step=build.step, reason=str(error))
+                raise asyncio.CancelledError from error
+            if deadline.expired():
+                await self._ask_after_deadline(model)
+            else:
+                await self._sort(model, error)
         finally:
             self._live.end(build.id)
         return None
+
+    async def _sort(self, model: BuildModel, error: Exception) -> None:
+        """What may pass is waited for; everything else fails the build."""
+        if isinstance(error, Transient):
+            await self._wait_or_ask(model, error)
+        elif isinstance(error, ExecutorError):
+            await self._fail(model, error)
+        else:
+            log.error("step_crashed", step=model.build.step, exc_info=error)
+            await self._fail(model, _unexpected(error, model.build))
 
     async def _apply(self, model: BuildModel, outcome: Outcome) -> None:
         now = self._live.now()
@@ -218,6 +225,11 @@ class Runner:
             await self._wait_or_ask(model, Transient(error.message, hint=error.hint))
             return
         await self._lifecycle.fire(model, Trigger.FAIL, changes.failed(model.build, error, now))
+
+
+def _is_stopped() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _was_met(outcome: Outcome, budget: float | None, build: Build) -> bool:

@@ -8,15 +8,14 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from executor.errors import Permanent, Transient
 from executor.sandbox.cgroups import Leaf
 from executor.sandbox.output import OutputReader
+from executor.unbroken import unbroken
 
-_Result = TypeVar("_Result")
 _CHILD = re.compile(rb'"child-pid":\s*(\d+)')  # written first; what follows comes in later pieces
 _DEATH_PATIENCE = 5.0
 _OUTPUT_PATIENCE = 1.0
@@ -154,20 +153,6 @@ class Captive:
             if named := _CHILD.search(os.read(self._info, 4096)):
                 self._inner = os.pidfd_open(int(named[1]))
         asyncio.get_running_loop().remove_reader(self._info)
-
-
-async def unbroken(work: Awaitable[_Result]) -> _Result:
-    """Await something to its end although the caller is cancelled, then let the cancellation through."""
-    running = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not running.done():
-        try:
-            await asyncio.shield(running)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    return running.result()
 
 
 async def _readable(fd: int) -> None:

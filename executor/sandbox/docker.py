@@ -15,13 +15,13 @@ from dataclasses import replace
 
 from executor.errors import NotFound
 from executor.sandbox.base import RunningService, SandboxCommand, SandboxResult
-from executor.sandbox.captive import unbroken
 from executor.sandbox.docker_argv import Container
 from executor.sandbox.docker_engine import Engine, Image
 from executor.sandbox.docker_held import HeldContainer
 from executor.sandbox.places import Places
 from executor.sandbox.supervise import kept_running, run_to_end
 from executor.sandbox.writable import give_writable
+from executor.unbroken import unbroken
 
 
 class DockerSandbox:

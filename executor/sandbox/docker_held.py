@@ -10,8 +10,9 @@ from typing import Any
 
 from executor.errors import ExecutorError, NotFound, Permanent, Transient
 from executor.sandbox.base import SandboxCommand, SandboxResult
-from executor.sandbox.captive import Captive, unbroken
+from executor.sandbox.captive import Captive
 from executor.sandbox.docker_engine import Engine, engine_error
+from executor.unbroken import unbroken
 
 _CLIENT_PATIENCE = 5.0
 _NEVER = "0001-01-01"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from executor.sandbox.base import RunningService, SandboxCommand, SandboxResult
-from executor.sandbox.captive import unbroken
 from executor.sandbox.disk import filled
+from executor.unbroken import unbroken
 
 
 class Held(RunningService, Protocol):

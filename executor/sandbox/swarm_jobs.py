@@ -18,7 +18,6 @@ import structlog
 
 from executor.errors import ExecutorError, Permanent, Transient
 from executor.sandbox.base import RunningService, Sandbox, SandboxCommand, SandboxResult
-from executor.sandbox.captive import unbroken
 from executor.sandbox.places import Places
 from executor.sandbox.remote import Remote
 from executor.sandbox.swarm_archive import planned
@@ -28,6 +27,7 @@ from executor.sandbox.swarm_manager import SwarmManager
 from executor.sandbox.swarm_payload import JobEnd, home_of, pack
 from executor.sandbox.swarm_watch import Patience, job_end
 from executor.sandbox.workspace import Workspace
+from executor.unbroken import unbroken
 
 _KEY_BYTES = 32
 _LARGEST_FILE = 16 << 20

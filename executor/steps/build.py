@@ -17,6 +17,7 @@ from executor.sandbox.ownership import remove_tree
 from executor.sandbox.places import Places
 from executor.steps.publish import Publisher
 from executor.steps.shared import identity_of, instant_of, ref_of, repository_of
+from executor.unbroken import unbroken
 
 NO_MODEL = "No model was used: the code follows from the SPEC's resources by rule (provider scaffold)."
 
@@ -43,7 +44,8 @@ class ScaffoldBuildStep:
         workspace = self.places.scratch("build")
         try:
             await self.git.checkout(repository, str(package), workspace)
-            made = await asyncio.to_thread(scaffold, read_resources(spec), identity_of(build), workspace)
+            writing = asyncio.to_thread(scaffold, read_resources(spec), identity_of(build), workspace)
+            made = await unbroken(writing)
             commit = await self.git.commit(
                 repository,
                 workspace,

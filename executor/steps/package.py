@@ -17,6 +17,7 @@ from executor.sandbox.places import Places
 from executor.steps.publish import Publisher
 from executor.steps.shared import identity_of, instant_of, ref_of, repository_of
 from executor.steps.spec import SPEC_FILE
+from executor.unbroken import unbroken
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,16 @@ class PackageStep:
             if base:
                 await self.git.checkout(repository, str(base), scratch)
             created = instant_of(build).date().isoformat()
-            files, kept = await asyncio.to_thread(
-                lay_skeleton,
-                identity_of(build),
-                created=created,
-                into=scratch,
-                keep_edits=self.keeps_edits,
+            files, kept = await unbroken(
+                asyncio.to_thread(
+                    lay_skeleton,
+                    identity_of(build),
+                    created=created,
+                    into=scratch,
+                    keep_edits=self.keeps_edits,
+                )
             )
-            await asyncio.to_thread(write_file, scratch, SPEC_FILE, spec)
+            await unbroken(asyncio.to_thread(write_file, scratch, SPEC_FILE, spec))
             commit = await self.git.commit(
                 repository,
                 scratch,

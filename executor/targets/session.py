@@ -13,13 +13,13 @@ import sys
 from pathlib import Path
 
 from executor.errors import Permanent, Transient
-from executor.sandbox.captive import unbroken
 from executor.sandbox.cgroups import Cgroups
 from executor.sandbox.identity import release_uid
 from executor.sandbox.places import Places
 from executor.targets import shepherd
 from executor.targets.launch import Launch, orders
 from executor.targets.record import holder, note
+from executor.unbroken import unbroken
 
 _STEP = 0.02
 _KILL_AFTER_GRACE = 2.0

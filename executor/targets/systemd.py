@@ -13,13 +13,13 @@ import subprocess
 from pathlib import Path
 
 from executor.errors import Permanent, Transient
-from executor.sandbox.captive import unbroken
 from executor.sandbox.cgroups import Cgroups
 from executor.sandbox.places import Places, safe_name
 from executor.targets.launch import Launch
 from executor.targets.launcher import Launcher
 from executor.targets.record import holder
 from executor.targets.session import SessionLauncher
+from executor.unbroken import unbroken
 
 UNIT = "fpai-release@.service"
 STATE = Path("/var/lib/fpai-release")
