@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from executor.domain.build import FINISHED, RUNNABLE, Build, State
+from executor.domain.build import FINISHED, RUNNABLE, WAITING, Build, State
 from executor.domain.events import NewEvent
 from executor.domain.lifecycle import Trigger
 from executor.domain.retry import is_due
@@ -45,8 +45,11 @@ class Scheduler:
         self._stopping = False
 
     async def load(self) -> int:
-        """Pick up every unfinished build of the database; returns how many there are."""
-        for found in await self._store.builds.unfinished():
+        """Pick up every unfinished build of the database; returns how many there are.
+
+        Those at work come first: a build that was retried behind one must not take its droplet from it.
+        """
+        for found in sorted(await self._store.builds.unfinished(), key=_turn):
             build = changes.picked_up(found, self._clock())
             self._store.builds.remember(build)
             self.note(build)
@@ -190,6 +193,10 @@ class Scheduler:
     def _until_next_wake(self) -> float | None:
         waits = [(build.wake_at or 0.0) - self._clock() for build in self._asleep.values()]
         return max(0.05, min(waits)) if waits else None
+
+
+def _turn(build: Build) -> int:
+    return 0 if build.state in RUNNABLE else 1 if build.state in WAITING else 2
 
 
 def _settle(future: asyncio.Future[None], error: ExecutorError | None) -> None:

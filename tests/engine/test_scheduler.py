@@ -7,7 +7,7 @@ import time
 
 from executor.domain.build import State
 from executor.domain.outcome import Done
-from executor.errors import Transient
+from executor.errors import Permanent, Transient
 from tests.engine.conftest import World, running_world
 
 
@@ -100,6 +100,24 @@ async def test_a_cancel_that_meets_the_end_of_a_step_is_decided_anew(world: Worl
         await world.commands.cancel(build.id)
         assert (await world.until(build.id)).state is State.CANCELLED
         world.steps[5].calls.clear()
+
+
+async def _does_not_compile(context):
+    raise Permanent("It does not compile.")
+
+
+async def test_a_restart_gives_a_droplet_back_to_the_build_that_was_at_work_on_it(tmp_path):
+    async with running_world(tmp_path) as world:
+        world.steps[1].script = _does_not_compile
+        older = await world.submit(approval_mode="final")
+        await world.until(older.id, State.FAILED)
+        world.steps[1].script = _hang
+        newer = await world.submit()
+        await world.until(newer.id, State.IN_PROGRESS)
+        await world.commands.retry(older.id, None)
+    async with running_world(tmp_path) as world:
+        assert (await world.until(newer.id)).state is State.COMPLETE
+        await world.until(older.id, State.WAITING_APPROVAL)
 
 
 async def _come_back_later(context):
