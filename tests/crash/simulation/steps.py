@@ -114,7 +114,10 @@ class SimulatedStep:
     async def _deploy(self, context: StepContext, fate: random.Random) -> Outcome:
         build, host = context.build, self._outside.host
         release = f"{build.id}-{build.facts['commit']}"
-        if build.facts.get("deploying") != release:
+        if (abandoned := build.facts.get("deploying")) != release:
+            rows = await self._droplets.releases(build.droplet_id)
+            if abandoned and abandoned not in {row.id for row in rows}:
+                await host.stop(abandoned)
             await context.record("release_starting", f"{release} is being started.", {"deploying": release})
         noted = await context.effect(
             f"start/{release}/{build.attempt}",
