@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from executor.store.backups import Backups, problem_of
 
 INLINE_BYTES = 32 << 20
 """A database up to this size is checked before each start; a larger one beside the running daemon."""
+_FIRST_PAGE_BYTES = 4096
 
 
 class DamagedDatabase(ExecutorError):
@@ -58,6 +60,8 @@ def _problem(database: Path, backups: Backups) -> str:
     size = database.stat().st_size if database.exists() else 0
     if not size:
         return "it is gone or empty" if backups.newest_first() else ""
+    if size <= _FIRST_PAGE_BYTES and not backups.newest_first() and _is_blank(database):
+        return ""  # a kill while it was made leaves this: there was never anything in it
     if size > INLINE_BYTES and not suspicion(database).exists():
         return ""
     try:
@@ -67,6 +71,14 @@ def _problem(database: Path, backups: Backups) -> str:
     if not problem:
         suspicion(database).unlink(missing_ok=True)
     return problem
+
+
+def _is_blank(database: Path) -> bool:
+    try:
+        with closing(sqlite3.connect(database, timeout=30)) as connection:
+            return not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+    except sqlite3.Error:
+        return False
 
 
 def describe(rescue: Rescue) -> dict[str, str]:

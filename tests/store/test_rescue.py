@@ -116,6 +116,23 @@ async def test_r13_without_a_sound_backup_the_start_is_refused_and_the_file_stay
     assert path.read_bytes() == before
 
 
+async def test_r13_a_database_that_a_kill_left_before_its_first_table_is_no_damage(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "executor.db")) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+    count, store = await droplets_of(tmp_path)
+    assert (count, store.rescue) == (0, None)
+
+
+async def test_r13_a_large_database_without_a_table_is_not_taken_for_a_new_one(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "executor.db")) as db:
+        db.execute("CREATE TABLE builds (body)")
+        db.execute("INSERT INTO builds VALUES (zeroblob(50000))")
+        db.execute("DROP TABLE builds")
+        db.commit()
+    with pytest.raises(DamagedDatabase, match="no table"):
+        await Store.open(tmp_path)
+
+
 async def test_r13_a_damaged_backup_is_passed_over_for_an_older_sound_one(tmp_path):
     path = await filled(tmp_path)
     newer = tmp_path / "backups" / "executor-20991231T235959Z.db"
