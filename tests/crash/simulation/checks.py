@@ -27,8 +27,7 @@ CREATE TRIGGER simulated_update AFTER UPDATE ON builds BEGIN
 """Every state that was ever on disk, written by SQLite itself."""
 
 _MAY_FOLLOW = {(source.value, (row.dest or source).value) for row in TRANSITIONS for source in row.sources}
-_ENDED = {state.value for state in FINISHED}
-_ASKS = {State.WAITING_APPROVAL.value, State.WAITING_INPUT.value}
+ASKS = frozenset({State.WAITING_APPROVAL, State.WAITING_INPUT})
 
 
 def problems_of(world: World, outside: Outside, memory: Memory) -> list[str]:
@@ -53,11 +52,15 @@ def problems_of(world: World, outside: Outside, memory: Memory) -> list[str]:
 def _builds(db: sqlite3.Connection) -> Iterator[str]:
     """Each has ended or waits for a person, or behind a build of its droplet that does."""
     rows = db.execute("SELECT id, state, droplet_id FROM builds").fetchall()
-    asking = {row["droplet_id"] for row in rows if row["state"] in _ASKS}
+    asking = {row["droplet_id"] for row in rows if row["state"] in ASKS}
     for row in rows:
-        behind = row["state"] == State.QUEUED and row["droplet_id"] in asking
-        if row["state"] not in _ENDED | _ASKS and not behind:
+        if not rests(row["state"], row["droplet_id"] in asking):
             yield f"{row['id']} came to rest as {row['state']}"
+
+
+def rests(state: str, behind: bool) -> bool:
+    """True for a build that has ended, waits for a person, or waits `behind` one that does."""
+    return state in FINISHED or state in ASKS or (behind and state == State.QUEUED)
 
 
 def _history(db: sqlite3.Connection, world: World) -> Iterator[str]:
@@ -160,7 +163,7 @@ def _releases(db: sqlite3.Connection, outside: Outside) -> Iterator[str]:
     unsettled = {
         row["droplet_id"]
         for row in db.execute("SELECT droplet_id, state, facts FROM builds")
-        if row["state"] not in _ENDED
+        if row["state"] not in FINISHED
         or (row["state"] == State.FAILED and json.loads(row["facts"]).get("deploying"))
     }
     for droplet in db.execute("SELECT id, release_id, url FROM droplets"):

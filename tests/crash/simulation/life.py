@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from executor.domain.build import FINISHED, Build, State
+from executor.domain.build import Build
 from executor.domain.droplet import DropletIdentity
 from executor.domain.estimate import DEFAULT_SECONDS, Estimator
 from executor.domain.retry import RetryPolicy
@@ -26,13 +26,14 @@ from executor.engine.runner import Limits, Runner
 from executor.engine.scheduler import Scheduler
 from executor.steady_clock import SteadyClock
 from executor.store.store import Store
+from tests.crash.simulation.checks import ASKS, rests
 from tests.crash.simulation.people import Memory, People
 from tests.crash.simulation.services import Receiver
 from tests.crash.simulation.steps import Outside, Owners, SimulatedStep, SimulatedWithdrawal
 from tests.crash.simulation.world import World
 
 _URL = "http://localhost:8400"
-_ASKS = frozenset({State.WAITING_APPROVAL, State.WAITING_INPUT})
+_LOOKS_EVERY = 10.0
 _LONGEST_CALM = 4 * 3600.0
 """No wait that a build or a message may need is longer (RetryPolicy, LONGEST_RETRY_AFTER)."""
 
@@ -135,7 +136,7 @@ def _engine(world: World, store: Store, outside: Outside, receiver: Receiver) ->
 
 async def _until_still(world: World, engine: Engine, people: People, stop_at: float) -> None:
     while world.time() < stop_at:
-        await asyncio.sleep(min(5.0, max(0.0, stop_at - world.time())))
+        await asyncio.sleep(min(_LOOKS_EVERY, max(0.0, stop_at - world.time())))
         if not people.are_done:
             continue
         if world.calm_since is None:
@@ -152,18 +153,14 @@ async def _until_still(world: World, engine: Engine, people: People, stop_at: fl
 
 
 async def _is_still(engine: Engine) -> bool:
-    builds = (await engine.store.builds.page(limit=200)).builds
-    waiting = await engine.store.outbox.next_at((NOTIFY, REPLY))
-    untold = await engine.store.orders.ended()
-    running = engine.scheduler.counts()["running"]
-    return not (running or untold) and waiting is None and all(rests(b, builds) for b in builds)
-
-
-def rests(build: Build, builds: Sequence[Build]) -> bool:
-    """True when it has ended, waits for a person, or waits behind a build of its droplet that does."""
-    return build.state in FINISHED | _ASKS or (
-        build.state is State.QUEUED
-        and any(other.state in _ASKS for other in builds if other.droplet_id == build.droplet_id)
+    if engine.scheduler.counts()["running"]:
+        return False
+    rows = await engine.store.database.fetch("SELECT state, droplet_id FROM builds")
+    asking = {row["droplet_id"] for row in rows if row["state"] in ASKS}
+    return (
+        all(rests(row["state"], row["droplet_id"] in asking) for row in rows)
+        and await engine.store.outbox.next_at((NOTIFY, REPLY)) is None
+        and not await engine.store.orders.ended()
     )
 
 

@@ -82,7 +82,13 @@ class People:
             while self._memory.visits and self._memory.visits[0] <= now:
                 self._memory.visits.pop(0)
                 self._begin(self._visit())
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(max(0.01, self._next() - self._world.time()))
+
+    def _next(self) -> float:
+        """When there is something to do, or may be."""
+        unsent = self._memory.unsent[0][0] if self._memory.unsent else float("inf")
+        visit = self._memory.visits[0] if self._memory.visits else float("inf")
+        return min(unsent, visit, self._world.time() + _SENT_AGAIN_AFTER)
 
     async def leave(self) -> None:
         """Hang up on every request."""

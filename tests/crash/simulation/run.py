@@ -84,6 +84,7 @@ def _lived(world: World) -> Outcome:
         world.now += downtime.choice((0.01, 1.0, 60.0))
     problems = problems_of(world, outside, memory)
     world.counts["states"] += len(world.shown)
+    world.counts["clock jumps"] += sum(at <= world.now for at, _ in world.plan.jumps)
     return Outcome(world.seed, tuple(problems), tuple(world.trace), world.counts)
 
 
