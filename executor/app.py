@@ -29,6 +29,7 @@ from executor.channels import known_channels
 from executor.engine.requests import SubmitRequest
 from executor.errors import ExecutorError, Unavailable
 from executor.outside import Outside
+from executor.redaction import Redactor
 from executor.sd_notify import Notifier
 from executor.settings import Configuration, ConfigurationError, load
 from executor.state_key import state_key
@@ -111,7 +112,7 @@ def _listen(configuration: Configuration) -> socket.socket:
 
 def run(
     configuration: Configuration,
-    redactor: logs.Redactor,
+    redactor: Redactor,
     listener: socket.socket,
     *,
     outside: Callable[[aiohttp.ClientSession], Coroutine[Any, Any, Outside]] | None = None,
@@ -144,7 +145,7 @@ class _Stopping:
 
 async def _serve(
     configuration: Configuration,
-    redactor: logs.Redactor,
+    redactor: Redactor,
     listener: socket.socket,
     stopping: _Stopping,
     outside: Callable[[aiohttp.ClientSession], Coroutine[Any, Any, Outside]] | None,
@@ -154,6 +155,7 @@ async def _serve(
         api = _api(configuration, daemon)
         server = _Server(server_config(create_app(api)), daemon, api)
         ticker = asyncio.create_task(_tell_systemd(notifier, daemon))
+        pulse = asyncio.create_task(api.pulse.run())
         log.info(
             "ready",
             version=__version__,
@@ -168,6 +170,7 @@ async def _serve(
         await server.serve(sockets=[listener])
         notifier.send(STOPPING="1", STATUS="draining")
         ticker.cancel()
+        pulse.cancel()
         watcher.cancel()
         damaged = daemon.store.database.damaged.is_set()
     log.info("stopped")

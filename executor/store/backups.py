@@ -41,6 +41,11 @@ class Backups:
         newest = next(iter(self.newest_first()), None)
         return newest.stat().st_mtime if newest else 0.0
 
+    def last_write(self) -> float:
+        """When the database was written last, in seconds since the epoch."""
+        wal = self._database.with_name(f"{self._database.name}-wal")
+        return max(path.stat().st_mtime for path in (self._database, wal) if path.exists())
+
     def take(self, now: float) -> Path | None:
         """Copy the database as of its last commit; the copy is on disk, and sound, when this returns.
 

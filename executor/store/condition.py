@@ -52,7 +52,8 @@ def room(database: Path) -> Room:
 
 
 _BUILDS = """
-SELECT state, count(*) AS count, min(json_extract(hold, '$.opened_at')) AS opened, min(retrying_since) AS retrying
+SELECT state, count(*) AS count, min(retrying_since) AS retrying,
+       min(json_extract(hold, '$.opened_at')) AS opened
 FROM builds INDEXED BY builds_unfinished
 WHERE state IN ('queued', 'in_progress', 'waiting_approval', 'waiting_input', 'waiting_retry', 'withdrawing')
 GROUP BY state

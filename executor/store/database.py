@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -14,11 +15,13 @@ import aiosqlite
 
 from executor.errors import Unavailable
 from executor.store.backups import is_damage
+from executor.store.histogram import Histogram
 from executor.store.migrate import migrate, migrations
 from executor.store.rescue import suspicion
 
 T = TypeVar("T")
 Write = Callable[[sqlite3.Connection], T]
+_LATENCIES = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0)
 
 
 class _Connection(aiosqlite.Connection):
@@ -35,12 +38,13 @@ class _Waiting(Generic[T]):
     A caller that is cancelled cancels the future with it; `settled` is how it still learns of the end.
     """
 
-    __slots__ = ("after", "ended", "future", "settled", "work")
+    __slots__ = ("after", "began", "ended", "future", "settled", "work")
 
     def __init__(self, work: Write[T], future: asyncio.Future[T], after: Callable[[], None] | None) -> None:
         self.work = work
         self.future = future
         self.after = after
+        self.began = time.perf_counter()
         self.ended = False
         self.settled: asyncio.Future[None] | None = None
 
@@ -72,6 +76,8 @@ class Database:
         self._waiting: deque[_Waiting[Any]] = deque()
         self._wake = asyncio.Event()
         self._closing = False
+        self.latency = Histogram(_LATENCIES)
+        """How long callers of `write` waited until it was on disk, or refused."""
         self.damaged = asyncio.Event()
         """Set once SQLite finds the file damaged: nothing can be trusted until it is restored."""
         self._task = asyncio.create_task(self._write_forever(), name="database-writer")
@@ -163,7 +169,9 @@ class Database:
             )
             refusal.__cause__ = error
             results = [(False, refusal)] * len(batch)
+        now = time.perf_counter()
         for item, (succeeded, value) in zip(batch, results, strict=True):
+            self.latency.observe(now - item.began)
             item.settle(succeeded, value)
 
 

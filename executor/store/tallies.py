@@ -10,7 +10,7 @@ from typing import Any
 from executor.store.database import Database
 
 STEP_BOUNDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0)
-"""Upper bounds in seconds of the cells that durations of steps are counted in; one more cell is above them."""
+"""Upper bounds in seconds of the cells that durations of steps are counted in; one more is above them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class Upkeep:
 
     async def back_up_if_due(self) -> None:
         """Take a backup when the newest one is older than the interval and than the last write."""
-        if self._due_in() > 0 or self._written_at() <= self._store.backups.taken_at():
+        if self._due_in() > 0 or self._store.backups.last_write() <= self._store.backups.taken_at():
             return
         try:
             taken = await asyncio.to_thread(self._store.backups.take, self._clock())
@@ -63,7 +63,3 @@ class Upkeep:
 
     def _due_in(self) -> float:
         return self._store.backups.taken_at() + self._every - self._clock()
-
-    def _written_at(self) -> float:
-        wal = self._path.with_name(f"{self._path.name}-wal")
-        return max(path.stat().st_mtime for path in (self._path, wal) if path.exists())

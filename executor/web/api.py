@@ -16,6 +16,7 @@ from executor.domain.estimate import Estimator
 from executor.domain.events import Event
 from executor.settings_tables import Settings
 from executor.store.store import Store
+from executor.web.pulse import Pulse
 from executor.web.traffic import Traffic
 
 
@@ -247,3 +248,4 @@ class Api:
     slack_signing_secret: str = field(default="", repr=False)
     traffic: Traffic = field(default_factory=Traffic)
     watchers: Watchers = field(default_factory=Watchers)
+    pulse: Pulse = field(default_factory=Pulse)

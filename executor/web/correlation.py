@@ -69,6 +69,7 @@ class Correlation:
             self._log.debug("websocket_closed", path=path, status=status, ms=round(seconds * 1000, 1))
             return
         self._traffic.note(status, seconds)
+        self._traffic.routes.note(scope, status, seconds)
         if path in _UNLOGGED:
             return
         write = self._log.debug if status < 400 and scope["method"] in _SAFE else self._log.info

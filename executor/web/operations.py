@@ -9,8 +9,11 @@ from typing import Any
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
+ROUTE = "fpai.route"
+"""Where a request's scope has the path of the route that took it, with its parameters as they are written."""
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -48,8 +51,20 @@ class Operation:
     takes: tuple[str, ...] = ()
 
 
+class NamedRoute(Route):
+    """A route that leaves its path in the scope, for the metrics."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Starlette's, and the path."""
+        match, found = super().matches(scope)
+        if match is not Match.NONE:
+            found[ROUTE] = self.path
+        return match, found
+
+
 def as_routes(operations: Iterable[Operation]) -> list[Route]:
     """The table as Starlette reads it, in the same order."""
     return [
-        Route(op.path, op.handler, methods=[op.method], name=f"{op.method} {op.path}") for op in operations
+        NamedRoute(op.path, op.handler, methods=[op.method], name=f"{op.method} {op.path}")
+        for op in operations
     ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from executor.web.route_counts import RouteCounts
+
 
 class Window:
     """Counts in the last `buckets` times `width` seconds, in constant memory."""
@@ -38,6 +40,7 @@ class Traffic:
         self.failures = 0
         self.seconds = 0.0
         self.last_at: float | None = None
+        self.routes = RouteCounts()
         self._last_minute = Window(60, 1.0, clock)
         self._failures_last_hour = Window(60, 60.0, clock)
 

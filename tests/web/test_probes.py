@@ -1,10 +1,8 @@
-"""Liveness, readiness, gauges."""
+"""Liveness and readiness."""
 
 from __future__ import annotations
 
 import sqlite3
-
-from prometheus_client.parser import text_string_to_metric_families
 
 from executor.web.probes import Probes
 from tests.web.conftest import Site
@@ -36,16 +34,3 @@ async def test_the_proof_of_a_write_changes_nothing(site: Site) -> None:
     await probes.readyz(None)  # type: ignore[arg-type]
     after = await site.world.store.database.fetch("PRAGMA user_version")
     assert before[0][0] == after[0][0]
-
-
-async def test_gauges_are_prometheus_text(site: Site) -> None:
-    await site.finished()
-    await site.get("/executor/nothing")
-    status, text, headers = await site.get("/metrics")
-    assert status == 200
-    assert headers["content-type"].startswith("text/plain")
-    found = {family.name: family for family in text_string_to_metric_families(text)}
-    conditions = {s.labels["condition"] for s in found["fpai_builds"].samples}
-    assert conditions == {"running", "queued", "waiting"}
-    assert found["fpai_http_requests"].samples[0].value >= 2
-    assert "process_resident_memory_bytes" in found
