@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from executor.redaction import hidden, known
+
 
 class ExecutorError(Exception):
     """Base of every error that is shown to a person.
 
     `message` says what happened and what it means; `hint` says what to do next;
-    `code` is the UPPER_SNAKE word of the HTTP error body.
+    `code` is the UPPER_SNAKE word of the HTTP error body. Other services are quoted in errors, and may say
+    back what they were sent: the secrets of this process are hidden in all of it.
     """
 
     code = "INTERNAL_ERROR"
@@ -23,11 +26,11 @@ class ExecutorError(Exception):
         code: str | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = hidden(message)
+        super().__init__(self.message)
+        self.hint = hidden(hint)
         self.code = code or type(self).code
-        self.details = dict(details or {})
+        self.details: dict[str, Any] = dict(known().value(details or {}))
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
@@ -95,7 +98,7 @@ class ReleaseAtFault(ExecutorError):
 
     def __init__(self, message: str, *, log: str = "", **more: Any) -> None:
         super().__init__(message, **more)
-        self.log = log
+        self.log = hidden(log)
 
 
 class Overloaded(ExecutorError):

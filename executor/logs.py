@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import logging
 import os
-import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+import traceback
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
+from functools import partial
+from types import TracebackType
 from typing import Any, TextIO
-from urllib.parse import quote
+
+from executor.redaction import Redactor, know
 
 
 @contextmanager
@@ -32,55 +34,39 @@ with _without("rich"):
     import structlog
 
 get_logger = structlog.get_logger
-HIDDEN = "[redacted]"
-_SHORTEST_SECRET = 6
 _PRIORITY = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 
 
-class Redactor:
-    """Replaces known secret values, in plain text and in their usual encodings, wherever they appear."""
+class _Plain(logging.Formatter):
+    """The lines of libraries that log by the standard library: the same secrets are hidden in them."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets if len(secret) >= _SHORTEST_SECRET for form in _forms(secret)}
-        ordered = sorted(forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, ordered))) if ordered else None
+    def __init__(self, redactor: Redactor) -> None:
+        super().__init__("%(levelname)s %(name)s %(message)s")
+        self._redactor = redactor
 
-    def text(self, value: str) -> str:
-        """Return the text with every secret hidden."""
-        return self._pattern.sub(HIDDEN, value) if self._pattern else value
-
-    def value(self, value: Any) -> Any:
-        """The same for nested mappings and sequences."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, Mapping):
-            return {self.text(str(k)): self.value(v) for k, v in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self.value(item) for item in value]
-        return value
-
-    def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        """The structlog processor."""
-        return {key: self.value(item) for key, item in event.items()}
-
-
-def _forms(secret: str) -> Iterable[str]:
-    raw = secret.encode()
-    yield from (secret, quote(secret, safe=""), raw.hex(), secret.replace('"', '\\"'))
-    yield base64.b64encode(raw).decode().rstrip("=")
-    yield base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and the traceback below it."""
+        return self._redactor.text(super().format(record))
 
 
 def configure(secrets: Iterable[str] = (), *, stream: TextIO | None = None, level: str = "info") -> Redactor:
-    """Set up logging for the process: JSON lines, `<N>` priorities under systemd, colour on a tty."""
+    """Set up logging for the process: JSON lines, `<N>` priorities under systemd, colour on a tty.
+
+    `secrets` become the process's own: no line, no traceback and no ExecutorError holds one from now on.
+    """
     out = stream or sys.stderr
-    redactor = Redactor(secrets)
+    redactor = know(secrets)
+
+    def redacted(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return redactor.value(event)  # type: ignore[no-any-return]
+
+    sys.excepthook = partial(_died, redactor, out)
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        redactor,
+        redacted,
     ]
     if out.isatty():
         shared.append(structlog.dev.ConsoleRenderer(colors=not os.environ.get("NO_COLOR")))
@@ -95,10 +81,22 @@ def configure(secrets: Iterable[str] = (), *, stream: TextIO | None = None, leve
         logger_factory=structlog.PrintLoggerFactory(file=out),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=logging.WARNING, stream=out, format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(_Plain(redactor))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for noisy in ("transitions", "asyncio", "aiohttp.access"):
         logging.getLogger(noisy).setLevel(logging.CRITICAL if noisy == "transitions" else logging.WARNING)
     return redactor
+
+
+def _died(
+    redactor: Redactor,
+    out: TextIO,
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType | None,
+) -> None:
+    out.write(redactor.text("".join(traceback.format_exception(kind, error, trace))))
 
 
 def _prefix_priority(_: Any, method: str, line: str) -> str:

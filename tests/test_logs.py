@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
+import logging
 import subprocess
 import sys
-from urllib.parse import quote
 
 import pytest
 import structlog
 
-from executor.logs import HIDDEN, Redactor, configure
+from executor import redaction
+from executor.errors import Overloaded, Permanent, ReleaseAtFault, Transient
+from executor.logs import configure
+from executor.redaction import HIDDEN
 
 SECRET = 'canary-"7/+key=='
 
 
 @pytest.fixture(autouse=True)
 def restored():
-    before = structlog.get_config()
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers, root.handlers = root.handlers, []
     yield
+    root.handlers = handlers
     structlog.configure(**before)
-
-
-@pytest.mark.parametrize(
-    "form",
-    [
-        SECRET,
-        quote(SECRET, safe=""),
-        SECRET.encode().hex(),
-        base64.b64encode(SECRET.encode()).decode(),
-        base64.urlsafe_b64encode(SECRET.encode()).decode().rstrip("="),
-        json.dumps(SECRET)[1:-1],
-    ],
-)
-def test_a_secret_is_hidden_in_each_encoding(form):
-    shown = Redactor([SECRET]).text(f"before {form} after")
-    assert HIDDEN in shown
-    assert form not in shown
+    redaction.know(())
 
 
 def test_a_secret_is_hidden_inside_nested_values_and_exceptions():
@@ -75,3 +63,30 @@ def test_the_daemon_logs_without_rich() -> None:
     script = "import sys, executor.app, structlog; print('rich' in sys.modules); import rich.console"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["False"]
+
+
+def test_neither_libraries_of_the_standard_log_nor_a_last_traceback_show_a_secret():
+    script = (
+        "import logging, sys; from executor.logs import configure\n"
+        "secret = sys.argv[1]; configure([secret])\n"
+        "try: raise ValueError('could not use ' + secret)\n"
+        "except ValueError: logging.getLogger('aiohttp.client').exception('sent %s', {'key': secret})\n"
+        "raise RuntimeError('lost: ' + secret)"
+    )
+    argv = [sys.executable, "-c", script, SECRET]
+    run = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr.count("Traceback") == 2
+    assert f"RuntimeError: lost: {HIDDEN}" in run.stderr
+    assert f"sent {{'key': '{HIDDEN}'}}" in run.stderr
+    assert "canary" not in run.stderr
+
+
+@pytest.mark.parametrize("kind", [Permanent, Transient, ReleaseAtFault, Overloaded])
+def test_no_error_says_a_secret_of_this_process(kind):
+    configure([SECRET], stream=io.StringIO())
+    error = kind(f"It answers: {SECRET}", hint=f"Not {SECRET}.", details={"said": [SECRET]})
+    told = f"{error} {error!r} {error.args} {error.message} {error.hint} {error.details}"
+    assert "canary" not in told
+    assert told.count(HIDDEN) >= 6
+    assert ReleaseAtFault("", log=SECRET).log == HIDDEN

@@ -11,7 +11,7 @@ from typing import Any
 
 from executor.domain.retry import LONGEST_RETRY_AFTER
 from executor.errors import ContextExceeded, ExecutorError, Permanent, Transient
-from executor.logs import Redactor
+from executor.redaction import Redactor
 
 _LONGEST_QUOTE = 500
 _AGAIN = "The step is tried again by itself, for as long as [model] patience says."

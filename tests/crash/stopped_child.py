@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from executor import app
-from executor.logs import Redactor
+from executor.redaction import Redactor
 from executor.settings import Configuration, Secrets
 from executor.settings_tables import Settings
 from tests.crash.awaits import Awaits
