@@ -6,6 +6,8 @@ Its words are `<world_url> <registry_url> <model_url> <scenario>`.
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -19,13 +21,20 @@ from tests.crash.awaits import Awaits
 from tests.crash.outside import outside_of
 from tests.crash.zygote import serve
 
+LATER = 120.0
+"""Seconds that go by before the next life: what a kill cut off has come due again."""
 INTENT = "Build a Library Droplet that stores books with title, author and year"
 
 
 async def drive(daemon: Daemon, scenario: str) -> None:
     """Do what a person would do in this scenario, however often the daemon has died before."""
-    mode = "final" if scenario == "gate" else "auto"
-    request = SubmitRequest(INTENT, approval_mode=mode, idempotency_key="sweep", body_digest="sweep")
+    request = SubmitRequest(
+        INTENT,
+        approval_mode="final" if scenario in {"gate", "notification"} else "auto",
+        notify_channels=("hook",) if scenario == "notification" else (),
+        idempotency_key="sweep",
+        body_digest="sweep",
+    )
     build = (await daemon.commands.submit(request)).build
     build = await _until_still(daemon, build)
     if build.state is State.WAITING_APPROVAL:
@@ -34,6 +43,12 @@ async def drive(daemon: Daemon, scenario: str) -> None:
     if scenario == "rollback" and build.state is State.COMPLETE:
         await _decide(daemon, build, "deployed", "reject")
         await _until_still(daemon, build, leaving=State.COMPLETE)
+    await _until_told(daemon, build)
+
+
+async def _until_told(daemon: Daemon, build: Build) -> None:
+    while any(row["sent_at"] is None for row in await daemon.store.outbox.of_build(build.id)):
+        await asyncio.sleep(0.02)
 
 
 async def _decide(daemon: Daemon, build: Build, checkpoint: str | None, decision: str = "approve") -> None:
@@ -57,15 +72,28 @@ async def run(awaits: Awaits, state_dir: Path, words: list[str]) -> None:
     """One life of the daemon."""
     awaits.install(asyncio.get_running_loop())
     world_url, registry_url, model_url, scenario = words
-    settings = Settings.model_validate({"registry": {"url": registry_url}})
-    configuration = Configuration(settings, Secrets({}), None, state_dir)
+    hook = {"kind": "webhook", "url": f"{world_url}/notices"}
+    settings = Settings.model_validate({"registry": {"url": registry_url}, "notify": {"hook": hook}})
+    configuration = Configuration(settings, Secrets({"WEBHOOK_SECRET_HOOK": "a secret"}), None, state_dir)
     outside = outside_of(world_url, registry_url, model_url, state_dir, scenario)
     # This task was made before the factory was installed: put the work into one that counts.
-    await asyncio.create_task(_whole(configuration, outside, scenario))
+    clock = _later(state_dir) if scenario == "notification" else None
+    await asyncio.create_task(_whole(configuration, outside, scenario, clock))
 
 
-async def _whole(configuration: Configuration, outside: object, scenario: str) -> None:
-    async with assembled(configuration, str, outside) as daemon:
+def _later(state_dir: Path) -> Callable[[], float]:
+    """A clock by which each life begins a while after the one before."""
+    lives = state_dir / "lives"
+    before = lives.stat().st_size if lives.exists() else 0
+    with lives.open("a") as file:
+        file.write(".")
+    return lambda: time.time() + before * LATER
+
+
+async def _whole(
+    configuration: Configuration, outside: object, scenario: str, clock: Callable[[], float] | None
+) -> None:
+    async with assembled(configuration, str, outside, clock) as daemon:
         await drive(daemon, scenario)
 
 

@@ -44,12 +44,22 @@ from tests.fakes.registry import FakeRegistry
 from tests.fakes.target import PlainTarget
 
 
+@dataclass(frozen=True)
+class Notice:
+    """A webhook that arrived; `may_be_repeat` as its sender said."""
+
+    id: str
+    kind: str
+    may_be_repeat: bool
+
+
 @dataclass
 class World:
     """What is running outside, and everything that was ever done there."""
 
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
     acts: list[str] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     broken: bool = False
 
     def start(self, release_id: str) -> dict[str, Any]:
@@ -112,6 +122,7 @@ class WorldServer:
     async def _serve(self) -> None:
         app = web.Application()
         app.router.add_post("/{act}/{release}", self._act)
+        app.router.add_post("/notices", self._hear)
         self._runner, self.url = await _started(app)
         await self.registry.__aenter__()
         await self.model.__aenter__()
@@ -131,6 +142,12 @@ class WorldServer:
                 world.stop(release)
                 return web.json_response({})
         raise web.HTTPNotFound
+
+    async def _hear(self, request: web.Request) -> web.Response:
+        told = await request.json()
+        heard = Notice(request.headers["webhook-id"], told["type"], told["data"].get("repeat", False))
+        self.world.notices.append(heard)
+        return web.Response(text="thanks")
 
 
 async def _started(app: web.Application) -> tuple[web.AppRunner, str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.crash.outside import WorldServer
+from tests.crash.outside import Notice, WorldServer
 from tests.crash.zygote import Zygote
 
 _MOST_RESTARTS = 5
@@ -41,6 +41,10 @@ class Sweep:
             raise AssertionError(f"the scenario does not end after kills at {kills}")
         finally:
             shutil.rmtree(state_dir, ignore_errors=True)
+
+    def notices(self) -> list[Notice]:
+        """Every webhook that arrived in the last scenario, in order."""
+        return list(self._server.world.notices)
 
     def model_requests(self) -> int:
         """How often the model was asked in the last scenario."""
@@ -85,8 +89,14 @@ def summary(state_dir: Path, server: WorldServer) -> dict[str, Any]:
         "stops": sum(act.startswith("stop") for act in server.world.acts),
         "registered": sorted((d["id"], d["name"]) for d in server.registry.droplets.values()),
         "posts": server.registry.writes.count(("POST", "/droplets")),
+        "told": sorted({(_number(notice.id), notice.kind) for notice in server.world.notices}),
         "scratch": len(list(state_dir.glob("places/*/scratch/*"))),
     }
+
+
+def _number(notice_id: str) -> int:
+    """The event that a notice is about; the rest of its id names the day of the build."""
+    return int(notice_id.rpartition("-")[2])
 
 
 def trees_of(state_dir: Path) -> list[str]:

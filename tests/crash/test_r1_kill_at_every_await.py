@@ -9,6 +9,7 @@ import pytest
 from tests.crash.sweep import Sweep, sweeping
 from tests.proof.scale import scaled
 
+KINDS = ["build.gate_opened", "build.decided", "build.completed"]
 SAMPLES = {"happy": 36, "repair": 10, "gate": 10, "rollback": 10}
 
 
@@ -42,6 +43,22 @@ def test_r1_r8_a_model_is_asked_nothing_twice_but_what_was_in_flight_when_the_da
         assert ended == undisturbed, f"killed at await {point} of {awaits}"
         assert sweep.model_requests() <= asked + 1, f"killed at await {point} of {awaits}"
         ledger.tried("kill points (with a model)")
+
+
+def test_r1_every_notice_arrives_under_one_id_and_a_repeat_says_that_it_may_be_one(sweep, ledger):
+    undisturbed, awaits = sweep.outcome("notification")
+    assert [kind for _, kind in undisturbed["told"]] == KINDS
+    repeats = 0
+    for point in points(awaits, 12):
+        ended, _ = sweep.outcome("notification", point)
+        assert ended == undisturbed, f"killed at await {point} of {awaits}"
+        heard: set[str] = set()
+        for notice in sweep.notices():
+            assert notice.may_be_repeat or notice.id not in heard, f"killed at await {point}: {notice}"
+            repeats += notice.id in heard
+            heard.add(notice.id)
+        ledger.tried("kill points (notification)")
+    ledger.tried("notices that came again", repeats)
 
 
 def points(awaits: int, sample: int) -> range:
