@@ -169,11 +169,12 @@ class SimulatedWithdrawal:
             back = await self._serving(context)
             if back is None and build.facts.get("roll_back_to"):
                 return Kept(f"{release} goes on serving.")
-            if build.facts.get("registered"):
-                if back is None:
-                    await outside.registry.deregister(build.droplet_id)
-                else:
-                    await outside.registry.register(build.droplet_id, back.url)
+            # Whether step 7 was known to have registered it or not: in the daemon Registrations sees to what
+            # a cancel in the middle of step 7 left in the registry.
+            if back is None:
+                await outside.registry.deregister(build.droplet_id)
+            else:
+                await outside.registry.register(build.droplet_id, back.url)
             await self._droplets.withdraw(build.droplet_id, build.id, context.now())
             await outside.host.stop(release)
             return Done("Withdrawn.", {"deployment_url": back.url if back else None})
