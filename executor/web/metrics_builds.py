@@ -34,20 +34,21 @@ def build_families(
 
 def _builds(sums: Tallies, waits: Condition) -> Iterator[Metric]:
     unfinished = [state.value for state in State if state not in FINISHED]
-    ended = sorted(state.value for state in FINISHED)
+    entered = sums.by_kind("build_entered")
+    ended = {state.value: entered.get(state.value, 0) for state in State if state in FINISHED}
     yield gauge("fpai_builds", "Unfinished builds.", zeros(unfinished, waits.builds), ("state",))
     submitted = sums.by_kind("build_submitted").get("", 0)
     yield counter("fpai_builds_submitted", "Builds that were submitted.", one(submitted))
     yield counter(
         "fpai_builds_ended",
         "Ends of builds; one that is retried or withdrawn ends again.",
-        zeros(ended, sums.by_kind("build_ended")),
+        {(outcome,): count for outcome, count in ended.items()},
         ("outcome",),
     )
 
 
 def _waits(sums: Tallies, waits: Condition, now: float) -> Iterator[Metric]:
-    events = sums.by_kind("event")
+    entered = sums.by_kind("build_entered")
     yield gauge(
         "fpai_gates_open",
         "Builds that wait for a person's approval or input.",
@@ -60,10 +61,7 @@ def _waits(sums: Tallies, waits: Condition, now: float) -> Iterator[Metric]:
         {(kind,): _age(found, now) for kind, found in waits.gates.items()},
         ("kind",),
     )
-    opened = {
-        ("approval",): events.get("approval_requested", 0),
-        ("input",): events.get("input_requested", 0),
-    }
+    opened = {(kind,): entered.get(f"waiting_{kind}", 0) for kind in waits.gates}
     yield counter("fpai_gates_opened", "Times that a build began to wait for a person.", opened, ("kind",))
     yield gauge(
         "fpai_retry_oldest_seconds",
@@ -73,7 +71,6 @@ def _waits(sums: Tallies, waits: Condition, now: float) -> Iterator[Metric]:
 
 
 def _steps(sums: Tallies) -> Iterator[Metric]:
-    events = sums.by_kind("event")
     cells = {
         (str(step), STEP_NAMES[step - 1], ended): (found.counts, found.seconds)
         for (step, ended), found in sorted(sums.steps.items())
@@ -85,10 +82,16 @@ def _steps(sums: Tallies) -> Iterator[Metric]:
         cells,
         ("step", "name", "outcome"),
     )
-    repairs = one(events.get("repair_started", 0))
+    repairs = one(_attempts(sums, "repair"))
     yield counter("fpai_repairs", "Times that a build was sent back to an earlier step.", repairs)
-    retries = one(events.get("retry_scheduled", 0))
+    retries = one(_attempts(sums, "retry"))
     yield counter("fpai_step_retries", "Times that a step was put off until something is back.", retries)
+
+
+def _attempts(sums: Tallies, ended: str, step: int | None = None) -> int:
+    """How many attempts of one step, or of all, ended so."""
+    found = (cells for (number, how), cells in sums.steps.items() if how == ended and step in (None, number))
+    return sum(sum(cells.counts) for cells in found)
 
 
 def _models(sums: Tallies) -> Iterator[Metric]:
@@ -128,14 +131,11 @@ def _summed(sums: Tallies, columns: Mapping[str, str]) -> dict[tuple[str, ...], 
 
 
 def _releases(sums: Tallies, health: Mapping[str, int]) -> Iterator[Metric]:
-    events = sums.by_kind("event")
-    deployed = sum(
-        sum(c.counts) for (step, how), c in sums.steps.items() if (step, how) == (DEPLOY_STEP, "done")
-    )
-    yield counter("fpai_deployments", "Releases that went live.", one(deployed))
-    refused = one(events.get("release_refused", 0))
+    deployed = one(_attempts(sums, "done", DEPLOY_STEP))
+    yield counter("fpai_deployments", "Releases that went live.", deployed)
+    refused = one(_attempts(sums, "repair", DEPLOY_STEP))
     yield counter("fpai_deployments_refused", "Releases that did not prove themselves.", refused)
-    withdrawn = one(events.get("release_withdrawn", 0))
+    withdrawn = one(sums.by_kind("release_withdrawn").get("", 0))
     yield counter("fpai_rollbacks", "Releases that were taken back.", withdrawn)
     says = "Live releases by what their last probe saw."
     yield gauge("fpai_releases", says, zeros(_HEALTH, health), ("health",))

@@ -20,17 +20,24 @@ from executor.store.turns import answered
 from tests.store.conftest import advance, make_build, stored
 
 
-async def test_submits_ends_and_events_are_counted_with_what_they_count(store):
+async def test_submits_and_every_state_that_a_build_enters_are_counted(store):
     build = make_build(1)
     await stored(store, build, make_build(2))
-    build = await advance(store, build, events=["step_started", "repair_started", "repair_started"])
     build = await advance(store, replace(build, state=State.FAILED, finished_at=5.0))
     build = await advance(store, replace(build, state=State.QUEUED, finished_at=None))
-    await advance(store, replace(build, state=State.FAILED, finished_at=9.0), events=["build_failed"])
+    await advance(store, replace(build, state=State.FAILED, finished_at=9.0))
     found = await tallies(store.database)
     assert found.by_kind("build_submitted") == {"": 2}
-    assert found.by_kind("build_ended") == {"failed": 2}
-    assert found.by_kind("event") == {"repair_started": 2}
+    assert found.by_kind("build_entered") == {"failed": 2, "queued": 1}
+
+
+async def test_a_release_that_is_kept_after_all_neither_ended_nor_was_withdrawn(store):
+    await stored(store, build := make_build(1))
+    for state in (State.COMPLETE, State.WITHDRAWING, State.COMPLETE, State.WITHDRAWING, State.ROLLED_BACK):
+        build = await advance(store, replace(build, state=state, finished_at=5.0))
+    found = await tallies(store.database)
+    assert found.by_kind("release_withdrawn") == {"": 1}
+    assert found.by_kind("build_entered") == {"complete": 1, "withdrawing": 2, "rolled_back": 1}
 
 
 async def test_a_duration_is_counted_in_the_cell_that_its_bound_closes(store):
@@ -102,11 +109,11 @@ async def test_what_waits_tells_since_when_its_oldest_does(store):
 
 async def test_an_undone_checkpoint_counts_nothing(store):
     await stored(store, build := make_build(1))
-    stale = replace(build, version=build.version + 5)
+    stale = replace(build, version=build.version + 5, state=State.FAILED)
     with pytest.raises(StaleView):
-        await advance(store, stale, events=["repair_started"], run=rows.StepRun(1, 1, "done", 0.0, 1.0))
+        await advance(store, stale, run=rows.StepRun(1, 1, "done", 0.0, 1.0))
     found = await tallies(store.database)
-    assert (found.by_kind("event"), found.steps) == ({}, {})
+    assert (found.by_kind("build_entered"), found.steps) == ({}, {})
 
 
 async def test_no_question_of_a_scrape_looks_at_every_build_or_event(store):
@@ -140,7 +147,7 @@ async def test_a_database_from_before_the_sums_gets_them_from_its_history(tmp_pa
     try:
         found = await tallies(store.database)
         assert found.by_kind("build_submitted") == {"": 2}
-        assert found.by_kind("build_ended") == {"complete": 1}
+        assert found.by_kind("build_entered") == {"complete": 1, "waiting_approval": 1}
         assert found.by_channel("message_given_up") == {("notify", "email"): 1}
         assert sum(found.steps[5, "done"].counts) == 2
         assert room(store.database.path).database > 0

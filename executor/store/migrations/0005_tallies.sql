@@ -2,8 +2,8 @@
 -- rows instead of the whole history, and no restart loses a count. And what a collector of traces has yet to get.
 
 CREATE TABLE tallies (
-    what   TEXT NOT NULL,               -- build_submitted, build_ended, event, message_sent, message_failed, …
-    kind   TEXT NOT NULL,               -- the state, the event's type, the message's kind
+    what   TEXT NOT NULL,               -- build_submitted, build_entered, release_withdrawn, message_sent, …
+    kind   TEXT NOT NULL,               -- the state that a build entered, the message's kind
     label  TEXT NOT NULL,               -- the channel of a notice
     count  INTEGER NOT NULL,
     PRIMARY KEY (what, kind, label)
@@ -44,11 +44,12 @@ CREATE TABLE trace_queue (              -- what has ended and was not yet taken 
 );
 
 INSERT INTO tallies SELECT 'build_submitted', '', '', count(*) FROM builds WHERE true HAVING count(*) > 0;
-INSERT INTO tallies SELECT 'build_ended', state, '', count(*) FROM builds
+INSERT INTO tallies SELECT 'build_entered', state, '', count(*) FROM builds
     WHERE state IN ('complete', 'failed', 'cancelled', 'rejected', 'rolled_back') GROUP BY state;
-INSERT INTO tallies SELECT 'event', event_type, '', count(*) FROM events
-    WHERE event_type IN ('approval_requested', 'input_requested', 'repair_started', 'retry_scheduled',
-        'release_refused', 'release_withdrawn') GROUP BY event_type;
+INSERT INTO tallies SELECT 'build_entered', iif(event_type = 'input_requested', 'waiting_input', 'waiting_approval'),
+    '', count(*) FROM events WHERE event_type IN ('approval_requested', 'input_requested') GROUP BY 2;
+INSERT INTO tallies SELECT 'release_withdrawn', '', '', count(*) FROM events
+    WHERE event_type = 'release_withdrawn' HAVING count(*) > 0;
 INSERT INTO tallies SELECT 'message_sent', kind, iif(kind = 'notify', address, ''), count(*) FROM outbox
     WHERE sent_at IS NOT NULL GROUP BY 2, 3;
 INSERT INTO tallies SELECT 'message_given_up', kind, iif(kind = 'notify', address, ''), count(*) FROM outbox
@@ -64,16 +65,14 @@ CREATE TRIGGER builds_submitted AFTER INSERT ON builds BEGIN
     INSERT INTO tallies VALUES ('build_submitted', '', '', 1) ON CONFLICT DO UPDATE SET count = count + 1;
 END;
 
-CREATE TRIGGER builds_ended AFTER UPDATE OF state ON builds
-WHEN NEW.finished_at IS NOT NULL AND NEW.state <> OLD.state BEGIN
-    INSERT INTO tallies VALUES ('build_ended', NEW.state, '', 1) ON CONFLICT DO UPDATE SET count = count + 1;
-    INSERT INTO trace_queue (build_id, at) SELECT NEW.id, NEW.finished_at FROM tracing;
-END;
-
-CREATE TRIGGER events_counted AFTER INSERT ON events
-WHEN NEW.event_type IN ('approval_requested', 'input_requested', 'repair_started', 'retry_scheduled',
-    'release_refused', 'release_withdrawn') BEGIN
-    INSERT INTO tallies VALUES ('event', NEW.event_type, '', 1) ON CONFLICT DO UPDATE SET count = count + 1;
+-- A release that was to be taken back and is kept: its build was complete before.
+CREATE TRIGGER builds_moved AFTER UPDATE OF state ON builds
+WHEN NEW.state <> OLD.state AND NOT (OLD.state = 'withdrawing' AND NEW.state = 'complete') BEGIN
+    INSERT INTO tallies VALUES ('build_entered', NEW.state, '', 1) ON CONFLICT DO UPDATE SET count = count + 1;
+    INSERT INTO tallies SELECT 'release_withdrawn', '', '', 1 WHERE OLD.state = 'withdrawing'
+        ON CONFLICT DO UPDATE SET count = count + 1;
+    INSERT INTO trace_queue (build_id, at) SELECT NEW.id, NEW.finished_at FROM tracing
+        WHERE NEW.finished_at IS NOT NULL;
 END;
 
 CREATE TRIGGER messages_sent AFTER UPDATE OF sent_at ON outbox WHEN OLD.sent_at IS NULL BEGIN

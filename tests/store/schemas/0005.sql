@@ -273,15 +273,15 @@ INSERT INTO "step_tallies" VALUES(6,'done',0,1,0.0875692367553711);
 INSERT INTO "step_tallies" VALUES(7,'done',0,1,2.1321773529052734375e-03);
 INSERT INTO "step_tallies" VALUES(8,'done',0,1,2.4116039276123046875e-03);
 CREATE TABLE tallies (
-    what   TEXT NOT NULL,               -- build_submitted, build_ended, event, message_sent, message_failed, …
-    kind   TEXT NOT NULL,               -- the state, the event's type, the message's kind
+    what   TEXT NOT NULL,               -- build_submitted, build_entered, release_withdrawn, message_sent, …
+    kind   TEXT NOT NULL,               -- the state that a build entered, the message's kind
     label  TEXT NOT NULL,               -- the channel of a notice
     count  INTEGER NOT NULL,
     PRIMARY KEY (what, kind, label)
 ) WITHOUT ROWID;
-INSERT INTO "tallies" VALUES('build_ended','complete','',1);
+INSERT INTO "tallies" VALUES('build_entered','complete','',1);
+INSERT INTO "tallies" VALUES('build_entered','waiting_approval','',1);
 INSERT INTO "tallies" VALUES('build_submitted','','',2);
-INSERT INTO "tallies" VALUES('event','approval_requested','',1);
 INSERT INTO "tallies" VALUES('message_given_up','notify','email',1);
 CREATE TABLE tool_calls (
     build_id     TEXT NOT NULL REFERENCES builds (id),
@@ -356,15 +356,13 @@ CREATE INDEX outbox_of_subject ON outbox (subject, address) WHERE subject IS NOT
 CREATE TRIGGER builds_submitted AFTER INSERT ON builds BEGIN
     INSERT INTO tallies VALUES ('build_submitted', '', '', 1) ON CONFLICT DO UPDATE SET count = count + 1;
 END;
-CREATE TRIGGER builds_ended AFTER UPDATE OF state ON builds
-WHEN NEW.finished_at IS NOT NULL AND NEW.state <> OLD.state BEGIN
-    INSERT INTO tallies VALUES ('build_ended', NEW.state, '', 1) ON CONFLICT DO UPDATE SET count = count + 1;
-    INSERT INTO trace_queue (build_id, at) SELECT NEW.id, NEW.finished_at FROM tracing;
-END;
-CREATE TRIGGER events_counted AFTER INSERT ON events
-WHEN NEW.event_type IN ('approval_requested', 'input_requested', 'repair_started', 'retry_scheduled',
-    'release_refused', 'release_withdrawn') BEGIN
-    INSERT INTO tallies VALUES ('event', NEW.event_type, '', 1) ON CONFLICT DO UPDATE SET count = count + 1;
+CREATE TRIGGER builds_moved AFTER UPDATE OF state ON builds
+WHEN NEW.state <> OLD.state AND NOT (OLD.state = 'withdrawing' AND NEW.state = 'complete') BEGIN
+    INSERT INTO tallies VALUES ('build_entered', NEW.state, '', 1) ON CONFLICT DO UPDATE SET count = count + 1;
+    INSERT INTO tallies SELECT 'release_withdrawn', '', '', 1 WHERE OLD.state = 'withdrawing'
+        ON CONFLICT DO UPDATE SET count = count + 1;
+    INSERT INTO trace_queue (build_id, at) SELECT NEW.id, NEW.finished_at FROM tracing
+        WHERE NEW.finished_at IS NOT NULL;
 END;
 CREATE TRIGGER messages_sent AFTER UPDATE OF sent_at ON outbox WHEN OLD.sent_at IS NULL BEGIN
     INSERT INTO tallies VALUES ('message_sent', NEW.kind, iif(NEW.kind = 'notify', NEW.address, ''), 1)
