@@ -9,6 +9,8 @@ import pytest
 from tests.crash.sweep import Sweep, sweeping
 from tests.proof.scale import scaled
 
+# Where the database is made: each of these awaits leaves something else behind.
+FIRST = {"happy": range(1, 13)}
 KINDS = ["build.gate_opened", "build.decided", "build.completed"]
 SAMPLES = {"happy": 36, "repair": 10, "gate": 10, "rollback": 10}
 
@@ -25,7 +27,7 @@ def test_r1_a_build_killed_at_any_await_ends_as_if_it_had_never_been_killed(swee
     assert undisturbed["starts"] == 1
     assert undisturbed["posts"] == 1
     assert awaits > 100
-    for point in points(awaits, SAMPLES[scenario]):
+    for point in sorted({*FIRST.get(scenario, ()), *points(awaits, SAMPLES[scenario])}):
         ended, _ = sweep.outcome(scenario, point)
         assert ended == undisturbed, f"killed at await {point} of {awaits} in scenario {scenario}"
         ledger.tried(f"kill points ({scenario})")
