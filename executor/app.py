@@ -31,7 +31,7 @@ from executor.errors import ExecutorError, Unavailable
 from executor.outside import Outside
 from executor.redaction import Redactor
 from executor.sd_notify import Notifier
-from executor.settings import Configuration, ConfigurationError, load
+from executor.settings import Configuration, ConfigurationError, forget_secrets, load
 from executor.state_key import state_key
 from executor.state_lock import StateHeld, StateLock, StateNotWritable
 from executor.store.database import Database
@@ -80,6 +80,7 @@ def serve(config: Path | None = None, host: str | None = None, port: int | None 
         environ["FPAI_SERVER__PORT"] = str(port)
     try:
         configuration = load(config, environ)
+        forget_secrets(os.environ)
         redactor = logs.configure(
             (*configuration.secrets.values.values(), configuration.settings.server.token)
         )

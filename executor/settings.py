@@ -6,7 +6,7 @@ import base64
 import difflib
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from executor.errors import ExecutorError
+from executor.redaction import know
 from executor.settings_tables import EmailChannel, Settings, SlackChannel, WebhookChannel
 
 SECRET_NAMES = (
@@ -31,6 +32,8 @@ SECRET_NAMES = (
 )
 WEBHOOK_SECRET = "WEBHOOK_SECRET_"  # noqa: S105 - the name of one
 """Followed by a channel's name in capitals: what its webhooks are signed with."""
+TOKEN_VARIABLE = "FPAI_SERVER__TOKEN"  # noqa: S105 - the name of one
+"""Sets [server] token, which is a secret too."""
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -127,7 +130,11 @@ class Configuration:
 
 
 def load(config: Path | None = None, environ: Mapping[str, str] | None = None) -> Configuration:
-    """Read and check everything. Raises ConfigurationError that names the key and what was meant."""
+    """Read and check everything. Raises ConfigurationError that names the key and what was meant.
+
+    A credential file goes before a variable of the same name. What is secret is hidden in this process's
+    errors from then on (executor.redaction).
+    """
     env = os.environ if environ is None else environ
     path = _find(config, env)
     merged = _merge(_read(path), _from_environment(env))
@@ -135,7 +142,8 @@ def load(config: Path | None = None, environ: Mapping[str, str] | None = None) -
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise ConfigurationError(_explain(error), hint=f"Edit {path or 'the FPAI_* variables'}.") from error
-    secrets = Secrets({**dict(_secrets(env))})
+    secrets = Secrets(dict(_secrets(env)))
+    know((*secrets.values.values(), settings.server.token))
     if not settings.model.base_url and env.get("ANTHROPIC_BASE_URL"):
         model = settings.model.model_copy(update={"base_url": env["ANTHROPIC_BASE_URL"]})
         settings = settings.model_copy(update={"model": model})
@@ -223,13 +231,28 @@ def known_keys() -> Iterator[str]:
 def _secrets(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     credentials = Path(env["CREDENTIALS_DIRECTORY"]) if env.get("CREDENTIALS_DIRECTORY") else None
     named = {name for name in env if name.startswith(WEBHOOK_SECRET)}
-    if credentials and credentials.is_dir():
-        named |= {path.name for path in credentials.glob(f"{WEBHOOK_SECRET}*")}
+    named |= {name for name in _listed(credentials) if name.startswith(WEBHOOK_SECRET)}
     for name in (*SECRET_NAMES, *sorted(named)):
         stored = _credential(credentials / name) if credentials else None
         value = env.get(name, "") if stored is None else stored
         if value or stored is not None:
             yield name, value
+
+
+def forget_secrets(environ: MutableMapping[str, str]) -> None:
+    """Take every secret out of an environment that has been read: what is started later inherits none."""
+    for name in [*environ]:
+        if name in {*SECRET_NAMES, TOKEN_VARIABLE} or name.startswith(WEBHOOK_SECRET):
+            del environ[name]
+
+
+def _listed(credentials: Path | None) -> list[str]:
+    try:
+        return [entry.name for entry in credentials.iterdir()] if credentials else []
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _unreadable(f"The directory of credentials {credentials}", error) from error
 
 
 def _credential(path: Path) -> str | None:
@@ -238,10 +261,16 @@ def _credential(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"The credential {path} cannot be read: {error}.",
-            hint="See LoadCredential in the unit; the service's user must be able to read it.",
-        ) from error
+        raise _unreadable(f"The credential {path}", error) from error
+
+
+def _unreadable(what: str, error: Exception) -> ConfigurationError:
+    # Not the error itself, for one of decoding holds the bytes that it could not read.
+    why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+    return ConfigurationError(
+        f"{what} cannot be read: {why}.",
+        hint="See LoadCredential in the unit; the service's user must be able to read it.",
+    )
 
 
 def _state_dir(settings: Settings, path: Path | None, env: Mapping[str, str]) -> Path:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from executor.adapters.claude_errors import ErrorSorter
+from executor.adapters.claude_hearing import RedactedHearing
 from executor.adapters.claude_reply import ReplyReader
 from executor.adapters.claude_request import arguments
 from executor.domain.conversation import Heard, ModelReply, ModelRequest
 from executor.errors import ExecutorError
+from executor.redaction import Redactor
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
@@ -28,14 +31,16 @@ class Claude:
     """A ModelService. The SDK is imported at the first call, in a thread: it takes seconds and 86 MB.
 
     `api_key` empty stands for an endpoint that asks for none; `base_url` empty is Anthropic's; `timeout` is
-    the seconds that one whole reply may take.
+    the seconds that one whole reply may take. An endpoint that says the key back is quoted without it, in
+    its errors and in its replies.
     """
 
     def __init__(self, *, api_key: str, base_url: str = "", timeout: float = 900.0) -> None:
         self._key = api_key.strip() or _NO_KEY
         self._base_url = base_url
         self._timeout = timeout
-        self._errors = ErrorSorter(api_key.strip(), base_url)
+        self._redactor = Redactor([api_key.strip()])
+        self._errors = ErrorSorter(self._redactor, base_url)
         self._client: AsyncAnthropic | None = None
         self._making = asyncio.Lock()
 
@@ -90,7 +95,7 @@ class Claude:
 
     async def _read(self, stream: Any, model: str, heard: Heard) -> ModelReply:
         """Whatever is stumbled over while reading means a broken or malformed stream."""
-        reader, events = ReplyReader(), aiter(stream)
+        reader, events, hearing = ReplyReader(), aiter(stream), RedactedHearing(self._redactor, heard)
         while not reader.is_whole:
             try:
                 added = reader.take(await anext(events))
@@ -99,7 +104,8 @@ class Claude:
             except Exception as error:
                 raise self._sorted(error, model, stream) from None
             if added is not None:
-                heard(*added)
+                hearing.take(*added)
+        hearing.end()
         try:
             reply = reader.reply(stream.current_message_snapshot)
         except ExecutorError:
@@ -107,7 +113,17 @@ class Claude:
         except Exception as error:
             raise self._cut(stream, error) from None
         await _read_out(events)
-        return reply
+        return self._redacted(reply)
+
+    def _redacted(self, reply: ModelReply) -> ModelReply:
+        text, value = self._redactor.text, self._redactor.value
+        return replace(
+            reply,
+            message_id=text(reply.message_id),
+            model=text(reply.model),
+            content=tuple(value(reply.content)),
+            stop_details=value(reply.stop_details),
+        )
 
     def _sorted(self, error: Exception, model: str, stream: Any = None) -> ExecutorError:
         if hasattr(error, "status_code") and hasattr(error, "error_code"):

@@ -35,10 +35,10 @@ _UNUSABLE = frozenset({"UnsupportedProtocol", "InvalidURL", "LocalProtocolError"
 
 
 class ErrorSorter:
-    """Turns the SDK's errors into ours; `key` is hidden wherever the service repeats it."""
+    """Turns the SDK's errors into ours; `redactor` hides what the service repeats of the key."""
 
-    def __init__(self, key: str, base_url: str) -> None:
-        self._redactor = Redactor([key])
+    def __init__(self, redactor: Redactor, base_url: str) -> None:
+        self._redactor = redactor
         self._where = base_url or "the model API"
 
     def status(self, error: Any, model: str) -> ExecutorError:

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 
 from executor.errors import Conflict, Permanent, Transient
+from executor.redaction import hidden
 
 MOST_BYTES = 4 << 20
 
@@ -107,7 +108,8 @@ class JsonService:
         return Reply(status, body)
 
     def _refusal(self, response: aiohttp.ClientResponse, text: bytes) -> Exception:
-        status, said = response.status, text[:300].decode("utf-8", "replace").strip()
+        # Hidden before it is cut: of a secret that is cut in two, neither half would be known.
+        status, said = response.status, hidden(text.decode("utf-8", "replace").strip())[:300]
         if status == 429 or status >= 500:
             return self._transient(f"answers {status}: {said}", _seconds(response.headers.get("Retry-After")))
         if status == 409:

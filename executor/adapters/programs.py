@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from executor.errors import Permanent, Transient
+from executor.redaction import known
 
 CHUNK = 1 << 16
 _GRACE = 2.0
@@ -28,8 +29,8 @@ class Finished:
 
     @property
     def error_text(self) -> str:
-        """The end of what it said on stderr, for people."""
-        return self.stderr.decode("utf-8", "replace").strip()[-2000:]
+        """The end of what it said on stderr, for people: no secret of this process is in it."""
+        return known().excerpt(self.stderr.decode("utf-8", "replace").strip())[-2000:]
 
 
 async def run_program(

@@ -12,6 +12,7 @@ from executor.agent.tool_arguments import Arguments
 from executor.agent.tool_output import head_and_tail, plain
 from executor.agent.tool_result import ToolResult
 from executor.errors import Invalid
+from executor.redaction import hidden
 from executor.sandbox.base import Bind, Limits, Sandbox, SandboxCommand, SandboxResult
 
 LONGEST_SECONDS = 120.0
@@ -66,10 +67,12 @@ class BashTool:
         return self._answer(command, result)
 
     def _answer(self, command: str, result: SandboxResult) -> ToolResult:
-        shown = head_and_tail(result.output, result.output_bytes)
+        # The walls keep every secret from the command; should one of them ever fail, it ends here.
+        output = hidden(result.output)
+        shown = head_and_tail(output, result.output_bytes)
         notes = [f"[{note}]" for note in (*self._ending(result), *_advice(command))]
         text = "\n".join(part for part in (plain(shown).rstrip("\n"), *notes) if part)
-        full = "" if shown == result.output else plain(result.output)
+        full = "" if shown == output else plain(output)
         return ToolResult(text or "(no output, exit code 0)", bool(result.note), full)
 
     def _ending(self, result: SandboxResult) -> list[str]:

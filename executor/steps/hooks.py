@@ -10,6 +10,7 @@ from typing import Any
 from executor.adapters.programs import run_program
 from executor.domain.step import StepContext
 from executor.errors import ExecutorError, Permanent
+from executor.redaction import hidden
 from executor.targets.base import Release
 
 _PASSED_ON = ("PATH", "HOME", "LANG")
@@ -57,7 +58,7 @@ class DeployHooks:
     async def _run(self, when: str, argv: tuple[str, ...], told: Mapping[str, str]) -> str:
         env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         done = await run_program(argv, env={**env, **told}, timeout=self.timeout, limit=64 << 10)
-        printed = done.stdout.decode("utf-8", "replace").strip()[-_SHOWN:]
+        printed = hidden(done.stdout.decode("utf-8", "replace").strip())[-_SHOWN:]
         if done.code != 0:
             raise Permanent(
                 f"The {when}-deploy hook ended with exit code {done.code}: {done.error_text or printed}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import subprocess
@@ -407,3 +408,30 @@ def test_importing_and_making_the_adapter_does_not_import_the_sdk() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_an_endpoint_that_says_the_key_back_is_quoted_without_it() -> None:
+    """In words, in thoughts, in a tool's input; in the reply, and in what is heard piece by piece."""
+    encoded = base64.b64encode(f"me:{KEY}".encode()).decode()
+    said = [
+        thought(f"The key is {KEY}."),
+        text(f"Basic {encoded} and {KEY}!"),
+        call("bash", command=f"echo {KEY}"),
+    ]
+    heard: list[tuple[str, str]] = []
+    async with claude(said) as (service, _):
+        reply = await service.reply(request(), lambda kind, added: heard.append((kind, added)))
+    told = "".join(added for _, added in heard)
+    assert "[redacted]" in told and "[redacted]" in json.dumps(reply.content)
+    assert reply.text.endswith(" and [redacted]!")
+    assert reply.calls[0]["input"] == {"command": "echo [redacted]"}
+    for shown in (told, json.dumps(reply.content)):
+        assert KEY not in shown and encoded[8:-4] not in shown and "sk-ant" not in shown
+    assert "The key is " in told and " and [redacted]!" in told
+
+
+async def test_what_a_stream_holds_back_is_heard_at_the_latest_when_the_reply_is_whole() -> None:
+    heard: list[str] = []
+    async with claude([text(f"It ends as the key begins: {KEY[:12]}")]) as (service, _):
+        await service.reply(request(), lambda _, added: heard.append(added))
+    assert "".join(heard) == f"It ends as the key begins: {KEY[:12]}"

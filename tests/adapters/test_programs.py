@@ -11,6 +11,7 @@ import pytest
 
 from executor.adapters.programs import run_program
 from executor.errors import Permanent, Transient
+from executor.redaction import know
 
 
 def python(code: str) -> list[str]:
@@ -37,6 +38,21 @@ async def test_the_environment_is_the_given_one_only(monkeypatch: pytest.MonkeyP
     done = await run_program(python("import os; print(dict(os.environ))"), env={"A": "1"})
     assert b"CANARY" not in done.stdout
     assert b"'A': '1'" in done.stdout
+
+
+@pytest.mark.parametrize("after", [0, 1970, 1990, 5000])
+async def test_what_a_program_says_on_stderr_is_quoted_without_a_secret_wherever_it_is_cut(
+    after: int,
+) -> None:
+    secret = "canary-77e0-of-the-remote"
+    code = f"import sys; sys.stderr.write('remote: ' + {secret!r} + 'x' * {after})"
+    know([secret])
+    try:
+        said = (await run_program(python(code), env={})).error_text
+    finally:
+        know(())
+    assert len(said) <= 2000 and "xxx" in said + "xxx"
+    assert not [n for n in range(6, len(secret)) if secret[-n:] in said]
 
 
 async def test_a_program_that_takes_too_long_is_transient() -> None:

@@ -1,6 +1,7 @@
 """Registering never replaces what is not ours, survives lost replies, and keeps what others wrote."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from executor.adapters.registry import CoreRegistry, RegistryEntry
-from executor.errors import Conflict, Permanent, Transient
+from executor.errors import Conflict, ExecutorError, Permanent, Transient
+from executor.redaction import know
 from tests.fakes.registry import FakeRegistry
 
 ENTRY = RegistryEntry(13, "analytics", "http://127.0.0.1:18513/", "build-13", "r1", {"version": "0.1.0"})
@@ -279,3 +281,22 @@ async def test_the_wait_that_the_registry_asks_for_is_passed_on(
 async def test_an_address_that_is_none_is_permanent(session: aiohttp.ClientSession) -> None:
     with pytest.raises(Permanent, match=r"\[registry\] url"):
         await CoreRegistry(session, "registry").known()
+
+
+@pytest.mark.parametrize("before", [0, 270, 280, 299, 310])
+@pytest.mark.parametrize("status", [401, 409, 418, 503])
+async def test_a_service_that_says_a_token_back_is_quoted_without_it(
+    fake: FakeRegistry, session: aiohttp.ClientSession, status: int, before: int
+) -> None:
+    token = "canary-03d1-of-the-registry"
+    said = f"{'x' * before}{token} in Bearer {base64.b64encode(token.encode()).decode()}"
+    fake.answer = web.Response(status=status, text=said)
+    know([token])
+    try:
+        with pytest.raises(ExecutorError) as refused:
+            await CoreRegistry(session, fake.url, token, executor="droplet-12").register(ENTRY)
+    finally:
+        know(())
+    told = f"{refused.value} {refused.value.details}"
+    assert "xxx" in told or not before
+    assert "canar" not in told and "Y2FuYX" not in told

@@ -12,6 +12,7 @@ import pytest
 
 from executor.agent.tool_bash import LARGEST_OUTPUT, LONGEST_COMMAND, LONGEST_SECONDS, BashTool
 from executor.errors import Permanent
+from executor.redaction import know
 from executor.sandbox.base import Limits, SandboxCommand, SandboxResult
 from tests.agent.hands import Hands, open_hands
 
@@ -72,6 +73,17 @@ async def test_no_secret_of_the_daemon_reaches_a_result(hands, monkeypatch, name
     result = await hands.bash("env; cat /proc/*/environ /proc/*/cmdline /proc/1/root/proc/*/environ; set")
     assert "PATH=/venv/bin" in result.text
     assert "canary" not in result.text + result.full_output and name not in result.text + result.full_output
+
+
+async def test_should_the_walls_fail_a_secret_ends_at_the_result(hands):
+    know(["canary-9c1e-of-the-daemon"])
+    try:
+        result = await hands.bash("echo key: canary-9c1e-of-the-daemon; seq 1 60000")
+    finally:
+        know(())
+    assert result.text.startswith("key: [redacted]\n1\n")
+    assert result.full_output.startswith("key: [redacted]\n1\n")
+    assert "canary" not in result.text + result.full_output
 
 
 async def test_there_is_no_network(hands):
