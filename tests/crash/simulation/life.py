@@ -135,7 +135,7 @@ def _engine(world: World, store: Store, outside: Outside, receiver: Receiver) ->
 
 
 async def _until_still(world: World, engine: Engine, people: People, stop_at: float) -> None:
-    while world.time() < stop_at:
+    while world.time() < stop_at and not world.problems:
         await asyncio.sleep(min(_LOOKS_EVERY, max(0.0, stop_at - world.time())))
         if not people.are_done:
             continue

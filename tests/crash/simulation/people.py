@@ -20,6 +20,7 @@ from executor.store.store import Store
 from tests.crash.simulation.world import World
 
 _REFUSALS = (Conflict, Invalid, Unavailable, Overloaded)
+_ASK_AGAIN = ("UNAVAILABLE", "BUSY")
 _SENT_AGAIN_AFTER = 3.0
 _VERBS = {
     State.WAITING_APPROVAL: (("approve", 8), ("twice", 2), ("revise", 2), ("reject", 1), ("cancel", 0.5)),
@@ -63,7 +64,6 @@ class People:
         self._commands = commands
         self._store = store
         self._chance = world.stream(f"people {world.counts['lives']}")
-        self._under_way: set[str] = set()
         self._requests: list[asyncio.Task[None]] = []
 
     @property
@@ -105,7 +105,7 @@ class People:
     async def _submit(self, number: int, request: SubmitRequest) -> None:
         heapq.heappush(self._memory.unsent, (self._world.time() + _SENT_AGAIN_AFTER, number, request))
         build = await self._asked(f"submit {request.idempotency_key}", self._submitted(request))
-        if build is None:
+        if not isinstance(build, Build):
             return
         self._memory.unsent = [one for one in self._memory.unsent if one[1] != number]
         heapq.heapify(self._memory.unsent)
@@ -123,7 +123,7 @@ class People:
         build = self._chance.choice(page.builds)
         words = _VERBS[build.state]
         verb = self._chance.choices([word for word, _ in words], [weight for _, weight in words])[0]
-        for _ in range(2 if verb == "twice" else 1):
+        for _ in range(2 if verb in {"twice", "top_up"} else 1):
             self._begin(self._say(verb, build))
 
     async def _say(self, verb: str, build: Build) -> None:
@@ -160,8 +160,10 @@ class People:
                 gate_id=named or None,
             ),
         )
-        if reply is not None and named:
+        if named and isinstance(reply, Build):
             self._memory.decided[build.id, gate, said] += 1
+        elif named and reply not in _ASK_AGAIN and self._memory.decided[build.id, gate, said]:
+            self._world.broken(f"{said} at {gate} was answered before, and refused when it was repeated")
 
     async def _top_up(self, build: Build) -> None:
         if build.budget_usd is None:
@@ -169,17 +171,21 @@ class People:
         usd = self._chance.choice((0.5, 2.0, 6.0))
         self._memory.top_ups.setdefault(build.id, []).append(usd)
         reply = await self._asked(f"top up {build.id} by {usd}", self._commands.top_up(build.id, usd))
-        if reply is not None:
+        if isinstance(reply, Build):
             self._memory.surely[build.id] = self._memory.surely.get(build.id, 0.0) + usd
 
-    async def _asked(self, what: str, request: Awaitable[Build]) -> Build | None:
+    async def _asked(self, what: str, request: Awaitable[Build]) -> Build | str:
+        """The answer, or the code of the refusal."""
         self._world.note(f"asks: {what}")
         self._world.counts["requests"] += 1
         try:
             build = await request
         except _REFUSALS as refusal:
             self._world.note(f"refused: {what}: {refusal.code}")
-            return None
+            return refusal.code
+        except Exception as error:
+            self._world.broken(f"{what} ended with {type(error).__name__}: {error}")
+            return "INTERNAL_ERROR"
         self._world.note(f"answered: {what}: {build.state} at version {build.version}")
         self._world.show(build)
         return build
