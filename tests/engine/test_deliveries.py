@@ -274,3 +274,19 @@ async def test_r14_a_message_is_sent_though_the_clock_was_set_back_a_day(
         clock.ahead = -86_400.0
         await deliveries.look()
     assert [heard.body["payload"].get("repeat") for heard in receiver.heard] == [None, True]
+
+
+async def test_r14_a_message_is_not_given_up_because_the_clock_was_set_forward_a_year(
+    world: World, receiver: FakeReceiver
+) -> None:
+    build = await world.until((await ordered(world, receiver.url)).id)
+    async with delivering(world) as (deliveries, clock):
+        receiver.statuses = [503, 503]
+        await deliveries.look()
+        clock.ahead = 365 * 86_400.0
+        await deliveries.look()
+        clock.ahead += 60.0
+        await deliveries.look()
+    (row,) = await rows(world, build)
+    assert (row["attempts"], row["gave_up_at"]) == (3, None)
+    assert row["sent_at"]
