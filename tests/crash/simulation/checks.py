@@ -12,6 +12,8 @@ from pathlib import Path
 
 from executor.domain.build import FINISHED, State
 from executor.domain.lifecycle import TRANSITIONS
+from executor.domain.notice import kind_of
+from executor.engine.notices import message_id
 from executor.store.store import DATABASE_NAME
 from tests.crash.simulation.people import Memory
 from tests.crash.simulation.steps import Outside
@@ -36,7 +38,7 @@ def problems_of(world: World, outside: Outside, memory: Memory) -> list[str]:
         db.row_factory = sqlite3.Row
         found = [
             *world.problems,
-            *_builds(db),
+            *_builds(db, world),
             *_history(db, world),
             *_events(db, world),
             *_effects(db, world),
@@ -49,13 +51,15 @@ def problems_of(world: World, outside: Outside, memory: Memory) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _builds(db: sqlite3.Connection) -> Iterator[str]:
+def _builds(db: sqlite3.Connection, world: World) -> Iterator[str]:
     """Each has ended or waits for a person, or behind a build of its droplet that does."""
-    rows = db.execute("SELECT id, state, droplet_id FROM builds").fetchall()
+    rows = db.execute("SELECT id, state, droplet_id, working_seconds FROM builds").fetchall()
     asking = {row["droplet_id"] for row in rows if row["state"] in ASKS}
     for row in rows:
         if not rests(row["state"], row["droplet_id"] in asking):
             yield f"{row['id']} came to rest as {row['state']}"
+        if not 0 <= row["working_seconds"] <= world.now:
+            yield f"{row['id']} worked for {row['working_seconds']} s in {world.now} s"
 
 
 def rests(state: str, behind: bool) -> bool:
@@ -146,16 +150,36 @@ def _budgets(db: sqlite3.Connection, world: World, memory: Memory) -> Iterator[s
 
 
 def _outbox(db: sqlite3.Connection, world: World) -> Iterator[str]:
-    for row in db.execute("SELECT id, sent_at, gave_up_at, attempts FROM outbox"):
-        heard = world.arrivals.get(row["id"], [])
+    """What was to be told was told, or refused for good; what came more than once was tried as often."""
+    rows = {row["id"]: row for row in db.execute("SELECT * FROM outbox")}
+    for key, row in rows.items():
+        heard = world.arrivals.get(key, [])
         if row["sent_at"] is not None and not heard:
-            yield f"{row['id']} counts as sent and never arrived"
+            yield f"{key} counts as sent and never arrived"
+        if row["gave_up_at"] is not None and not world.refused & {f"notice {key}", f"reply {key}"}:
+            yield f"{key} was given up after {row['attempts']} tries: {row['reason']}"
         if len(heard) > row["attempts"]:
-            yield f"{row['id']} arrived {len(heard)} times in {row['attempts']} tries"
-    told = {row["id"] for row in db.execute("SELECT id FROM outbox")}
-    for key in world.arrivals:
-        if key not in told:
-            yield f"{key} arrived and is not in the outbox"
+            yield f"{key} arrived {len(heard)} times in {row['attempts']} tries"
+    for key in _to_be_told(db, world) - set(rows):
+        yield f"{key} was to be told and is not in the outbox"
+    for key in world.arrivals.keys() - set(rows):
+        yield f"{key} arrived and is not in the outbox"
+
+
+def _to_be_told(db: sqlite3.Connection, world: World) -> set[str]:
+    """The ids of all notices, and of the last report of every order."""
+    builds = db.execute("SELECT id, notify_channels, finished_at FROM builds").fetchall()
+    channels = {row["id"]: json.loads(row["notify_channels"]) for row in builds}
+    ends = {row["id"]: row["finished_at"] for row in builds}
+    notices = {
+        message_id(channel, event.build_id, event.seq)
+        for event in world.told.values()
+        for channel in channels[event.build_id]
+        if kind_of(event)
+    }
+    ordered = [row["build_id"] for row in db.execute("SELECT build_id FROM orders")]
+    reports = {f"reply-{one}-{round(ends[one] * 1000)}" for one in ordered if ends[one] is not None}
+    return notices | reports
 
 
 def _releases(db: sqlite3.Connection, outside: Outside) -> Iterator[str]:

@@ -42,6 +42,7 @@ class World:
         self.arrivals: dict[str, list[bool]] = {}
         self.told: dict[tuple[str, int], Event] = {}
         self.shown: dict[tuple[str, int], str] = {}
+        self.refused: set[str] = set()
         self.problems: list[str] = []
         self._fates = self.stream("fates")
         self._pauses = self.stream("pauses")
@@ -96,6 +97,7 @@ class World:
             wait = self._fates.choice((None, None, 30.0))
             raise Transient(f"Nobody answers to {what}.", retry_after=wait)
         if fate == "refused":
+            self.refused.add(what)
             raise Permanent(f"{what} is refused for good.")
         if fate == "dies before":
             await self._dies()
