@@ -37,6 +37,7 @@ from executor.engine.own_entry import OwnEntry
 from executor.engine.registrations import Registrations
 from executor.engine.runner import Limits, Runner
 from executor.engine.scheduler import Scheduler
+from executor.engine.trace_export import TraceExport, trace_nothing
 from executor.neighbours import Neighbours, neighbours
 from executor.outside import Outside, real_world
 from executor.pipeline import RELEASE_ENV, steps_of, withdrawal_of
@@ -51,6 +52,7 @@ from executor.store.store import Store
 from executor.store.upkeep import Upkeep
 from executor.targets.choice import target_words
 from executor.targets.keeper import ReleaseKeeper
+from executor.tracing import trace_export
 from executor.web.slack_clicks import SlackClicks
 
 log = structlog.get_logger(__name__)
@@ -76,6 +78,7 @@ class Daemon:
     clicks: SlackClicks | None
     slack_socket: SlackSocket | None
     transcriber: Transcriber | None
+    traces: TraceExport | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,8 @@ async def assembled(
         unfinished = await daemon.scheduler.load()
         if unfinished:
             log.info("builds_picked_up", count=unfinished)
-        background: list[Coroutine[Any, Any, None]] = [daemon.scheduler.run(), daemon.keeper.run()]
+        traces = daemon.traces.run() if daemon.traces else trace_nothing(store.traces)
+        background: list[Coroutine[Any, Any, None]] = [traces, daemon.scheduler.run(), daemon.keeper.run()]
         if daemon.registry is not None and daemon.entries is None:
             background.append(daemon.registry.run())  # with entries, each look at them refreshes the list
         if daemon.model is not None:
@@ -224,6 +228,9 @@ def _engine(
         ),
     )
     listeners.extend(around.listeners)
+    traces = trace_export(configuration, session, store.traces, clock)
+    if traces is not None:
+        listeners.append(traces.note)
     keeper = ReleaseKeeper(
         droplets=store.droplets,
         targets=world.targets,
@@ -270,6 +277,7 @@ def _engine(
         clicks=clicks,
         slack_socket=slack_socket(configuration, session, clicks),
         transcriber=_transcriber(configuration, session),
+        traces=traces,
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -29,11 +31,13 @@ SECRET_NAMES = (
     "REGISTRY_TOKEN",
     "ORCHESTRATOR_TOKEN",
     "VOICE_API_KEY",
+    "OTEL_EXPORTER_OTLP_HEADERS",
 )
 WEBHOOK_SECRET = "WEBHOOK_SECRET_"  # noqa: S105 - the name of one
 """Followed by a channel's name in capitals: what its webhooks are signed with."""
 TOKEN_VARIABLE = "FPAI_SERVER__TOKEN"  # noqa: S105 - the name of one
 """Sets [server] token, which is a secret too."""
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -76,6 +80,23 @@ def webhook_key(secret: str) -> bytes:
     if not text:
         raise ValueError("nothing is after whsec_")
     return base64.b64decode(text, validate=True)
+
+
+def otlp_headers(secret: str) -> dict[str, str]:
+    """The headers of the secret OTEL_EXPORTER_OTLP_HEADERS: `name=value` by commas, values URL-encoded.
+
+    Raises ValueError for anything else (opentelemetry.io/docs/specs/otel/protocol/exporter).
+    """
+    found: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in secret.split(","))):
+        name, equals, value = pair.partition("=")
+        if not equals or not _HEADER_NAME.fullmatch(name.strip()):
+            raise ValueError("it is not name=value,name=value")
+        text = unquote(value.strip())
+        if not text.isprintable():
+            raise ValueError("a value has characters that no header may have")
+        found[name.strip()] = text
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +164,7 @@ def load(config: Path | None = None, environ: Mapping[str, str] | None = None) -
     except ValidationError as error:
         raise ConfigurationError(_explain(error), hint=f"Edit {path or 'the FPAI_* variables'}.") from error
     secrets = Secrets(dict(_secrets(env)))
-    know((*secrets.values.values(), settings.server.token))
+    know((*secrets.values.values(), *_checked_headers(secrets).values(), settings.server.token))
     if not settings.model.base_url and env.get("ANTHROPIC_BASE_URL"):
         model = settings.model.model_copy(update={"base_url": env["ANTHROPIC_BASE_URL"]})
         settings = settings.model_copy(update={"model": model})
@@ -158,6 +179,16 @@ def load(config: Path | None = None, environ: Mapping[str, str] | None = None) -
             hint="Set a token ([server] token or FPAI_SERVER__TOKEN), or bind to 127.0.0.1.",
         )
     return Configuration(settings, secrets, path, _state_dir(settings, path, env))
+
+
+def _checked_headers(secrets: Secrets) -> dict[str, str]:
+    name = "OTEL_EXPORTER_OTLP_HEADERS"
+    try:
+        return otlp_headers(secrets.get(name))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"The secret {name} cannot be used: {error}.", hint=f"Such as {name}=authorization=Bearer%20KEY."
+        ) from error
 
 
 def _find(config: Path | None, env: Mapping[str, str]) -> Path | None:
@@ -242,7 +273,7 @@ def _secrets(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def forget_secrets(environ: MutableMapping[str, str]) -> None:
     """Take every secret out of an environment that has been read: what is started later inherits none."""
     for name in [*environ]:
-        if name in {*SECRET_NAMES, TOKEN_VARIABLE} or name.startswith(WEBHOOK_SECRET):
+        if name in SECRET_NAMES or name.startswith(WEBHOOK_SECRET) or name.upper() == TOKEN_VARIABLE:
             del environ[name]
 
 

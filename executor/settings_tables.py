@@ -293,6 +293,12 @@ ALWAYS_KNOWN = ("slack", "email")
 _CHANNEL_NAME = r"[a-z0-9][a-z0-9-]{0,39}"
 
 
+class Telemetry(_Table):
+    """`[telemetry]`: a collector that speaks OTLP over HTTP; empty: no traces are sent."""
+
+    otlp_endpoint: str = Field(default="", pattern=r"^(https?://.*)?$")
+
+
 class Voice(_Table):
     """`[voice]`: an OpenAI-compatible transcription endpoint; empty: nothing is heard."""
 
@@ -322,6 +328,7 @@ class Settings(_Table):
     dashboard: DashboardTable = DashboardTable()
     notify: Mapping[str, Channel] = Field(default_factory=dict)
     voice: Voice = Voice()
+    telemetry: Telemetry = Telemetry()
 
     @field_validator("notify", mode="after")
     @classmethod

@@ -21,6 +21,7 @@ from executor.store.outbox import Outbox
 from executor.store.repository import Builds
 from executor.store.rescue import Rescue, describe, rescued
 from executor.store.submissions import Submissions
+from executor.store.traces import Traces
 from executor.store.turns import Turns
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,7 @@ class Store:
     turns: Turns
     outbox: Outbox
     orders: Orders
+    traces: Traces
 
     @classmethod
     async def open(
@@ -69,6 +71,7 @@ class Store:
             Turns(database),
             Outbox(database),
             Orders(database),
+            Traces(database),
         )
 
     async def close(self) -> None:

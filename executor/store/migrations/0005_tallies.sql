@@ -40,6 +40,7 @@ CREATE TABLE trace_queue (              -- what has ended and was not yet taken 
     number    INTEGER PRIMARY KEY,
     build_id  TEXT NOT NULL,
     run       INTEGER,                  -- of step_runs; NULL: the build itself
+    outcome   TEXT,                     -- of the build
     at        REAL NOT NULL
 );
 
@@ -71,7 +72,7 @@ WHEN NEW.state <> OLD.state AND NOT (OLD.state = 'withdrawing' AND NEW.state = '
     INSERT INTO tallies VALUES ('build_entered', NEW.state, '', 1) ON CONFLICT DO UPDATE SET count = count + 1;
     INSERT INTO tallies SELECT 'release_withdrawn', '', '', 1 WHERE OLD.state = 'withdrawing'
         ON CONFLICT DO UPDATE SET count = count + 1;
-    INSERT INTO trace_queue (build_id, at) SELECT NEW.id, NEW.finished_at FROM tracing
+    INSERT INTO trace_queue (build_id, outcome, at) SELECT NEW.id, NEW.state, NEW.finished_at FROM tracing
         WHERE NEW.finished_at IS NOT NULL;
 END;
 
