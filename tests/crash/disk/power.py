@@ -1,0 +1,135 @@
+"""What may be on the disk when the power goes: everything that was synced, and any part of what was not.
+
+A write that was not synced may be there, not be there, or be torn at its 512-byte sectors; writes need not
+arrive in their order. A file that was made, renamed or removed may or may not be so until its directory was
+synced. What was synced is there: that is all that a disk promises (trust.md, R5).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.crash.disk.recorder import Operation
+
+_SECTOR = 512
+
+
+@dataclass
+class _File:
+    """A file's synced content, and what was done to it since."""
+
+    synced: bytearray = field(default_factory=bytearray)
+    pending: list[Operation] = field(default_factory=list)
+
+    def sync(self) -> None:
+        for one in self.pending:
+            _apply(self.synced, one)
+        self.pending.clear()
+
+    def survivor(self, chance: random.Random, way: str) -> bytes:
+        content = bytearray(self.synced)
+        for one in _surviving(self.pending, chance, way):
+            _apply(content, one)
+        return bytes(content)
+
+
+@dataclass
+class Disk:
+    """The state of a directory between two operations; feed it operations in order."""
+
+    lying: bool = False
+    files: dict[int, _File] = field(default_factory=dict)
+    names: dict[str, int] = field(default_factory=dict)
+    synced_names: dict[str, int] = field(default_factory=dict)
+    name_changes: list[tuple[str, str, str]] = field(default_factory=list)
+    acknowledged: list[str] = field(default_factory=list)
+
+    def do(self, one: Operation) -> None:
+        """Apply one operation. A lying disk forgets what it was asked to sync."""
+        if one.kind == "A":
+            self.acknowledged.append(one.data.decode())
+        elif one.kind == "C":
+            self.names[one.path] = number = len(self.files) + 1
+            self.files[number] = _File()
+            self.name_changes.append(("make", one.path, str(number)))
+        elif one.kind in "WT":
+            self.files[self.names[one.path]].pending.append(one)
+        elif one.kind == "S" and not self.lying:
+            self._sync(one.path)
+        elif one.kind == "U":
+            self.names.pop(one.path, None)
+            self.name_changes.append(("remove", one.path, ""))
+        elif one.kind == "R":
+            self.names[one.data.decode()] = self.names.pop(one.path)
+            self.name_changes.append(("rename", one.path, one.data.decode()))
+
+    def crash(self, chance: random.Random) -> dict[str, bytes]:
+        """One of the directories that a power cut at this moment may leave: content by name."""
+        way = chance.choice(("none", "all", "prefix", "any", "torn"))
+        names = dict(self.synced_names)
+        for change in self.name_changes[: chance.randint(0, len(self.name_changes))]:
+            _rename(names, change)
+        return {name: self.files[number].survivor(chance, way) for name, number in names.items()}
+
+    def copy(self) -> Disk:
+        return deepcopy(self)
+
+    def _sync(self, path: str) -> None:
+        if path in self.names:
+            self.files[self.names[path]].sync()
+        else:  # a directory: its names hold
+            for change in [one for one in self.name_changes if str(Path(one[1]).parent) == path]:
+                _rename(self.synced_names, change)
+                self.name_changes.remove(change)
+
+
+def _rename(names: dict[str, int], change: tuple[str, str, str]) -> None:
+    kind, name, other = change
+    if kind == "make":
+        names[name] = int(other)
+    elif kind == "remove":
+        names.pop(name, None)
+    elif name in names:
+        names[other] = names.pop(name)
+
+
+def _surviving(pending: list[Operation], chance: random.Random, way: str) -> Iterable[Operation]:
+    if way == "all":
+        return pending
+    if way == "prefix":
+        return pending[: chance.randint(0, len(pending))]
+    if way == "any":
+        return [one for one in pending if chance.random() < 0.5]
+    if way == "torn":
+        return [part for one in pending for part in _sectors(one, chance)]
+    return ()
+
+
+def _sectors(one: Operation, chance: random.Random) -> Iterable[Operation]:
+    """Those of its sectors that arrived; they lie where the disk's own do."""
+    if one.kind != "W":
+        if chance.random() < 0.5:
+            yield one
+        return
+    start = 0
+    while start < len(one.data):
+        end = min(len(one.data), start + _SECTOR - (one.offset + start) % _SECTOR)
+        if chance.random() < 0.5:
+            yield Operation("W", one.path, one.offset + start, one.data[start:end])
+        start = end
+
+
+def _apply(content: bytearray, one: Operation) -> None:
+    if one.kind == "T":
+        if one.offset < len(content):
+            del content[one.offset :]
+        else:
+            content.extend(bytes(one.offset - len(content)))
+        return
+    if one.offset > len(content):
+        content.extend(bytes(one.offset - len(content)))
+    content[one.offset : one.offset + len(one.data)] = one.data
