@@ -51,7 +51,7 @@ def test_r1_every_notice_arrives_under_one_id_and_a_repeat_says_that_it_may_be_o
     undisturbed, awaits = sweep.outcome("notification")
     assert [kind for _, kind in undisturbed["told"]] == KINDS
     repeats = 0
-    for point in points(awaits, 12):
+    for point in points(awaits, 10):
         ended, _ = sweep.outcome("notification", point)
         assert ended == undisturbed, f"killed at await {point} of {awaits}"
         heard: set[str] = set()

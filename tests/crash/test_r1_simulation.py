@@ -16,7 +16,7 @@ import pytest
 from tests.proof.scale import scaled
 
 ROOT = Path(__file__).parents[2]
-WORLDS = scaled(100, 10_000)
+WORLDS = scaled(80, 10_000)
 
 
 def begun(*words: str, **env: str) -> subprocess.Popen[str]:

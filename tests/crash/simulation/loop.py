@@ -36,7 +36,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def die(self) -> None:
         """Nothing runs after the present callback."""
-        self.dies_at = self.callbacks + 1
+        self.dies_at = self.callbacks + 1  # a callback counts before it runs
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
         future = self.create_future()
@@ -56,14 +56,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _run_once(self) -> None:
         while not self._ready:  # type: ignore[attr-defined]
             self._to_the_next_timer()
-        handle = self._ready.popleft()  # type: ignore[attr-defined]
-        if handle._cancelled:
-            return
-        self.callbacks += 1
-        if self.callbacks == self.dies_at:
+        if self.callbacks + 1 == self.dies_at:
             self._at_death()
             raise Killed
-        handle._run()
+        handle = self._ready.popleft()  # type: ignore[attr-defined]
+        if not handle._cancelled:
+            self.callbacks += 1
+            handle._run()
 
     def _to_the_next_timer(self) -> None:
         timers = self._scheduled  # type: ignore[attr-defined]

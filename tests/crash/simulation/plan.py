@@ -45,7 +45,7 @@ def plan_of(seed: int) -> Plan:
         max_concurrent=chance.choice((1, 2, 4)),
         lifespans=tuple(_lifespan(chance) for _ in range(chance.randrange(0, 9))),
         stops=tuple(sorted(chance.uniform(0, 400) for _ in range(chance.choice((0, 0, 1, 3))))),
-        jumps=tuple((chance.uniform(0, 500), _jump(chance)) for _ in range(chance.choice((0, 0, 1, 2)))),
+        jumps=tuple((chance.uniform(0, 500), _jump(chance)) for _ in range(chance.choice((0, 1, 2)))),
         full=tuple(_full(chance) for _ in range(chance.choice((0, 0, 0, 1, 2)))),
     )
 
@@ -80,7 +80,7 @@ def _lifespan(chance: random.Random) -> int | None:
 
 
 def _jump(chance: random.Random) -> float:
-    return chance.choice((-1, 1)) * chance.choice((1.0, 90.0, _HOUR, _DAY, 400 * _DAY))
+    return chance.choice((-1, 1)) * chance.choice((1.0, 90.0, _HOUR, 2 * _DAY, 400 * _DAY))
 
 
 def _full(chance: random.Random) -> tuple[float, float]:
