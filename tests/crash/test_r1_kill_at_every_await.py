@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.crash.sweep import Sweep, sweeping
-from tests.proof.scale import scaled
+from tests.proof.scale import IN_FULL, scaled
 
 # Where the database is made: each of these awaits leaves something else behind.
 FIRST = {"happy": range(1, 13)}
@@ -60,6 +60,7 @@ def test_r1_every_notice_arrives_under_one_id_and_a_repeat_says_that_it_may_be_o
             repeats += notice.id in heard
             heard.add(notice.id)
         ledger.tried("kill points (notification)")
+    assert repeats or not IN_FULL, "no kill fell between a notice's arrival and its record"
     ledger.tried("notices that came again", repeats)
 
 
