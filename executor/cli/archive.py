@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
 import tarfile
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from typing import Any
 
 from executor.cli import exits
 from executor.cli.exits import CliError
+from executor.domain.build import FINISHED
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -47,6 +50,30 @@ class Manifest:
         """Read it. Raises ValueError, KeyError or TypeError when this is no manifest of ours."""
         found: dict[str, Any] = json.loads(raw)
         return cls(**{name: found[name] for name in cls.__dataclass_fields__})
+
+
+def manifest_of(connection: sqlite3.Connection, *, version: str, made_at: float, state_dir: Path) -> Manifest:
+    """What there is to say of a database and the repositories in `state_dir`; `made_at` is in epoch seconds.
+
+    Raises sqlite3.DatabaseError when it is no database of ours.
+    """
+
+    def number(sql: str, *values: str) -> int:
+        return int(connection.execute(sql, values).fetchone()[0])
+
+    marks = ", ".join("?" * len(FINISHED))
+    unfinished = f"SELECT count(*) FROM builds WHERE state NOT IN ({marks})"  # noqa: S608 - only marks
+    return Manifest(
+        format=FORMAT,
+        version=version,
+        made_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(made_at)),
+        state_dir=str(state_dir),
+        schema=number("PRAGMA user_version"),
+        builds=number("SELECT count(*) FROM builds"),
+        unfinished=number(unfinished, *FINISHED),
+        droplets=number("SELECT count(*) FROM droplets"),
+        repositories=len(list((state_dir / REPOSITORIES).glob("*.git"))),
+    )
 
 
 @contextmanager

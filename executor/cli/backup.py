@@ -14,9 +14,8 @@ from pathlib import Path
 
 from executor import __version__
 from executor.cli import exits
-from executor.cli.archive import DATABASE, FORMAT, KEPT, MANIFEST, REPOSITORIES, Manifest, members, opened
+from executor.cli.archive import DATABASE, KEPT, MANIFEST, Manifest, manifest_of, members, opened
 from executor.cli.exits import CliError
-from executor.domain.build import FINISHED
 from executor.store.backups import copy_database, problem_of
 
 _OBJECTS = "objects"
@@ -86,23 +85,7 @@ def _copied(state_dir: Path, copy: Path, now: float) -> Manifest:
 
 def _described(state_dir: Path, copy: Path, now: float) -> Manifest:
     with closing(sqlite3.connect(copy)) as connection:
-
-        def number(sql: str, *values: str) -> int:
-            return int(connection.execute(sql, values).fetchone()[0])
-
-        marks = ", ".join("?" * len(FINISHED))
-        unfinished = f"SELECT count(*) FROM builds WHERE state NOT IN ({marks})"  # noqa: S608 - only marks
-        return Manifest(
-            format=FORMAT,
-            version=__version__,
-            made_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
-            state_dir=str(state_dir),
-            schema=number("PRAGMA user_version"),
-            builds=number("SELECT count(*) FROM builds"),
-            unfinished=number(unfinished, *FINISHED),
-            droplets=number("SELECT count(*) FROM droplets"),
-            repositories=len(list((state_dir / REPOSITORIES).glob("*.git"))),
-        )
+        return manifest_of(connection, version=__version__, made_at=now, state_dir=state_dir)
 
 
 def _write(part: Path, state_dir: Path, copy: Path, manifest: Manifest) -> None:

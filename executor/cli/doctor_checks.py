@@ -195,6 +195,14 @@ def daemon(host: Host) -> Check:
     return Check("daemon", "ok", f"{host.address.url}, version {host.daemon.get('version', 'unknown')}")
 
 
+def version(host: Host) -> Check:
+    """What is installed, what runs, and whether they and the database go together."""
+    from executor.cli.doctor_version import examine_version  # noqa: PLC0415 - only this check needs it
+
+    running = None if host.daemon is None else str(host.daemon.get("version", "unknown"))
+    return examine_version(host.state_dir, running)
+
+
 def secrets(host: Host) -> Check:
     """Which keys are there, by name only."""
     present = [name for name in SECRET_NAMES if host.configuration and host.configuration.secrets.get(name)]
@@ -255,6 +263,7 @@ CHECKS: tuple[Callable[[Host], Check], ...] = (
     sandbox,
     port,
     daemon,
+    version,
     secrets,
     deploy,
     registry,

@@ -8,19 +8,42 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tarfile import TarFile
 
 from executor.cli import exits
 from executor.cli.archive import DATABASE, KEPT, Manifest, members, opened
 from executor.cli.exits import CliError
+from executor.cli.restore_database import described, is_database, unpack
 from executor.state_lock import StateHeld, StateLock, StateNotWritable
 from executor.store.backups import problem_of
 from executor.store.migrate import migrations
 from executor.store.rescue import incoming, suspicion
 
 _WAL = ("-wal", "-shm")
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a backup says of itself, how it is unpacked into a folder, and what it replaces."""
+
+    manifest: Manifest
+    unpack: Callable[[Path], None]
+    replaces: tuple[str, ...]
+
+
+@contextmanager
+def contents(backup: Path, state_dir: Path) -> Iterator[Contents]:
+    """Open what `fpai backup` wrote, or a copy of the database that the daemon made. Raises CliError."""
+    if is_database(backup):
+        manifest = described(backup, state_dir)
+        yield Contents(manifest, lambda new: unpack(backup, new), ())
+        return
+    with opened(backup) as (archive, manifest):
+        yield Contents(manifest, lambda new: _unpack(archive, new), KEPT)
 
 
 def put_back(backup: Path, state_dir: Path, now: float) -> tuple[Manifest, Path | None]:
@@ -30,11 +53,11 @@ def put_back(backup: Path, state_dir: Path, now: float) -> tuple[Manifest, Path 
     stands or doing it again ends well, and the former one is whole in its folder. Raises CliError: exit 75
     when a daemon runs on `state_dir`, 73 when it cannot be written, 2 when the backup is of no use.
     """
-    with opened(backup) as (archive, manifest):
-        _refuse_newer(manifest, backup)
+    with contents(backup, state_dir) as found:
+        _refuse_newer(found.manifest, backup)
         try:
             with StateLock(state_dir, "no address: fpai restore"):
-                return manifest, _exchanged(archive, state_dir, now)
+                return found.manifest, _exchanged(found, state_dir, now)
         except StateHeld as error:
             raise CliError(
                 f"A backup is put in place only while no daemon runs; nothing was changed. {error.message}",
@@ -48,19 +71,20 @@ def put_back(backup: Path, state_dir: Path, now: float) -> tuple[Manifest, Path 
 def _refuse_newer(manifest: Manifest, backup: Path) -> None:
     if manifest.schema > migrations()[-1][0]:
         raise CliError(
-            f"{backup} was made by version {manifest.version}, whose database this one does not know.",
+            f"{backup} is of a later release (version {manifest.version}, schema {manifest.schema}), whose"
+            " database this one does not know.",
             hint="Install that version, then restore.",
         )
 
 
-def _exchanged(archive: TarFile, state_dir: Path, now: float) -> Path | None:
+def _exchanged(found: Contents, state_dir: Path, now: float) -> Path | None:
     try:
         with tempfile.TemporaryDirectory(prefix=".restore-", dir=state_dir) as folder:
             new = Path(folder)
-            _unpack(archive, new)
+            found.unpack(new)
             _check(new / DATABASE)
             _give_to_owner(new, state_dir)
-            return _moved_in(new, state_dir, now)
+            return _moved_in(new, state_dir, now, found.replaces)
     except gzip.BadGzipFile:
         raise  # the backup's fault, not the disk's
     except (OSError, sqlite3.Error) as error:
@@ -79,11 +103,11 @@ def _check(database: Path) -> None:
         )
 
 
-def _moved_in(new: Path, state_dir: Path, now: float) -> Path | None:
+def _moved_in(new: Path, state_dir: Path, now: float, replaces: tuple[str, ...]) -> Path | None:
     database = state_dir / DATABASE
     _fold_wal(database)
-    aside = _set_aside(state_dir, now)
-    for name in KEPT:
+    aside = _set_aside(state_dir, now, replaces)
+    for name in replaces:
         if (new / name).exists():
             (new / name).replace(state_dir / name)
     # When a kill comes between the last three, the next start of a daemon ends it: store/rescue.py.
@@ -128,9 +152,9 @@ def _give_to_owner(new: Path, state_dir: Path) -> None:
         os.chown(path, owner.st_uid, owner.st_gid)
 
 
-def _set_aside(state_dir: Path, now: float) -> Path | None:
-    """The former state whole in a folder of its own; the database stays in use by its other name."""
-    kept = [state_dir / name for name in KEPT if (state_dir / name).exists()]
+def _set_aside(state_dir: Path, now: float, replaces: tuple[str, ...]) -> Path | None:
+    """What is replaced, whole in a folder of its own; the database stays in use by its other name."""
+    kept = [state_dir / name for name in replaces if (state_dir / name).exists()]
     present = [*kept, *_database_files(state_dir)]
     if not present:
         return None

@@ -51,7 +51,12 @@ def backup(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `fpai backup` wrote.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="What `fpai backup` wrote, or a copy of the database that the daemon made."
+        ),
+    ],
     *,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")] = False,
     config: Config = None,
@@ -60,17 +65,17 @@ def restore(
     """Put a backup in the place of the state at hand; the daemon has to be stopped.
 
     The backup is unpacked and checked before anything is changed. What was there is set aside in a folder
-    of the state directory, never deleted. Builds that were unfinished go on when the daemon starts.
+    of the state directory, never deleted. Builds that were unfinished go on when the daemon starts. With a
+    copy that the daemon itself made (backups/*.db, executor.db.before-*) the repositories stay as they are.
     """
-    from executor.cli.archive import opened  # noqa: PLC0415 - tarfile
     from executor.cli.ask import can_ask, confirmed  # noqa: PLC0415
     from executor.cli.configured import configuration  # noqa: PLC0415
-    from executor.cli.restore import put_back  # noqa: PLC0415
+    from executor.cli.restore import contents, put_back  # noqa: PLC0415 - tarfile
 
     state_dir = configuration(config).state_dir
     if can_ask() and not yes and not as_json:
-        with opened(file) as (_, manifest):
-            pass
+        with contents(file, state_dir) as found:
+            manifest = found.manifest
         asked = (
             f"Put {_holds(manifest)} of {words.clock(manifest.made_at)} in place of what {state_dir} holds?"
         )

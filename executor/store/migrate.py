@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+import structlog
+
 from executor.errors import ExecutorError
+
+log = structlog.get_logger(__name__)
 
 
 class NewerSchema(ExecutorError):
@@ -27,20 +32,38 @@ def migrate(connection: sqlite3.Connection, path: Path, known: Sequence[tuple[in
     """Bring the database to the newest schema of `known`, which `migrations` lists.
 
     Raises NewerSchema when `user_version` is ahead of what this release knows; nothing is changed then.
-    A database that holds anything is copied to `<name>.before-<number>` before its first migration.
+    A database that holds anything is copied to `<name>.before-<number>` before its first migration, on disk
+    and by a name of its own, so that `fpai restore` can put it back under the release that wrote it.
     """
     current = int(connection.execute("PRAGMA user_version").fetchone()[0])
     newest = known[-1][0]
     if current > newest:
         raise NewerSchema(
-            f"{path} has schema {current}; this release knows schemas up to {newest}.",
-            hint="Start the release that wrote it, or restore a backup that is older.",
+            f"{path} has schema {current}; this release knows schemas up to {newest}. Nothing is started and"
+            " nothing was changed.",
+            hint=_way_back(before(path, newest + 1)),
         )
     pending = [(number, sql) for number, sql in known if number > current]
     if pending and current:
-        _back_up(connection, path.with_name(f"{path.name}.before-{pending[0][0]:04d}"))
+        _back_up(connection, before(path, pending[0][0]))
     for number, sql in pending:
         _apply(connection, number, sql)
+    if pending and current:
+        copy = str(before(path, pending[0][0]))
+        log.info("database_migrated", from_schema=current, to_schema=newest, kept_at=copy)
+
+
+def before(path: Path, number: int) -> Path:
+    """Where the database is kept as it was before a migration."""
+    return path.with_name(f"{path.name}.before-{number:04d}")
+
+
+def _way_back(copy: Path) -> str:
+    last = f"`fpai restore {copy}`" if copy.exists() else "`fpai restore FILE` with a backup that it made"
+    return (
+        f"Install the release that wrote it. To stay with this one, go back to before the upgrade: {last};"
+        " what was done since is then not known, and the newer database is set aside, not lost."
+    )
 
 
 def _back_up(connection: sqlite3.Connection, into: Path) -> None:
@@ -50,9 +73,15 @@ def _back_up(connection: sqlite3.Connection, into: Path) -> None:
     copy = sqlite3.connect(partial)
     try:
         connection.backup(copy)
+        copy.execute("PRAGMA journal_mode=DELETE")  # one file, whole by itself
     finally:
         copy.close()
     partial.replace(into)
+    folder = os.open(into.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the copy has its name before the first migration; its pages SQLite has synced
+    finally:
+        os.close(folder)
 
 
 def _apply(connection: sqlite3.Connection, number: int, sql: str) -> None:

@@ -22,6 +22,8 @@ from executor.cli.archive import Manifest, opened
 from executor.cli.exits import CliError
 from executor.cli.restore import put_back
 from executor.state_lock import StateLock
+from executor.store.backups import Backups
+from executor.store.migrate import migrations
 from executor.store.store import Store
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -205,6 +207,41 @@ def test_an_archive_that_reaches_outside_or_comes_from_a_later_release_is_refuse
             put_back(path, state_dir, 0.0)
     assert [entry.name for entry in state_dir.iterdir() if entry.name != "executor.lock"] == []
     assert not (tmp_path / "escaped").exists()
+
+
+def test_a_copy_that_the_daemon_made_goes_back_under_the_repositories_that_are_there(
+    fpai: Run, state: Path, tmp_path: Path
+) -> None:
+    copy = Backups(state / "executor.db", 6).take(1_800_000_000.0)
+    fill(state, 5)
+    done = fpai("restore", str(copy), "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["droplets"], told["schema"]) == (3, migrations()[-1][0])
+    assert seen(state) == (3, b"\x05", "with 5")
+    assert droplets(Path(told["set_aside"]) / "executor.db") == 5
+    assert stat.S_IMODE((state / "executor.db").stat().st_mode) == 0o600
+    assert copy.exists()
+
+
+def test_a_bare_database_that_is_damaged_foreign_or_of_a_later_release_is_refused(
+    fpai: Run, state: Path, tmp_path: Path
+) -> None:
+    copy = Backups(state / "executor.db", 6).take(1_800_000_000.0)
+    whole = copy.read_bytes()
+    damaged, foreign, later = tmp_path / "damaged.db", tmp_path / "foreign.db", tmp_path / "later.db"
+    damaged.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    with closing(sqlite3.connect(foreign)) as made:
+        made.execute("CREATE TABLE notes (text)")
+    later.write_bytes(whole)
+    with closing(sqlite3.connect(later)) as made:
+        made.execute("PRAGMA user_version = 9999")
+    before = seen(state)
+    for file, said in ((damaged, "of no use"), (foreign, "of no use"), (later, "later release")):
+        done = fpai("restore", str(file), "--yes")
+        assert done.returncode == 2 and said in done.stderr, done.stderr
+    assert seen(state) == before
+    assert not list(state.glob("set-aside-*"))
 
 
 KILLED_AT = """

@@ -15,6 +15,10 @@ from typing import Any, ClassVar
 
 import pytest
 
+from executor import __version__
+from executor.cli.doctor_version import examine_version
+from executor.store.migrate import migrations
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 NAMES = {
     "python",
@@ -28,6 +32,7 @@ NAMES = {
     "sandbox",
     "port",
     "daemon",
+    "version",
     "secrets",
     "deploy",
     "registry",
@@ -94,6 +99,33 @@ def test_a_port_that_something_else_holds_fails(doctor: Any) -> None:
         port = other.getsockname()[1]
         code, checks = doctor(FPAI_URL="http://127.0.0.1:9", FPAI_SERVER__PORT=str(port))
     assert code == 1 and checks["port"]["state"] == "fail" and f":{port}" in checks["port"]["fix"]
+
+
+def test_the_versions_of_code_daemon_and_database_stand_side_by_side(doctor: Any, tmp_path: Path) -> None:
+    newest = migrations()[-1][0]
+    code, checks = doctor()
+    assert checks["version"]["says"] == f"installed 0.1.0 with schema {newest}; no database yet"
+    database = tmp_path / "state" / "executor.db"
+    database.parent.mkdir(exist_ok=True)
+    for schema, state, said in (
+        (newest, "ok", f"the database has schema {newest}"),
+        (newest - 1, "ok", f"the next start copies it and brings it to {newest}"),
+        (newest + 1, "fail", "only a later release knows"),
+    ):
+        with closing(sqlite3.connect(database)) as made:
+            made.execute(f"PRAGMA user_version = {schema}")
+        code, checks = doctor()
+        assert (checks["version"]["state"], code) == (state, int(state == "fail"))
+        assert said in checks["version"]["says"]
+    (tmp_path / "state" / f"executor.db.before-{newest + 1:04d}").write_bytes(b"")
+    assert "fpai restore" in doctor()[1]["version"]["fix"]
+
+
+def test_a_daemon_of_another_version_than_the_installed_one_is_to_be_restarted(tmp_path: Path) -> None:
+    found = examine_version(tmp_path, "0.0.9")
+    assert (found.state, found.fix) == ("warn", "Restart the daemon.")
+    assert "the daemon runs 0.0.9" in found.says
+    assert examine_version(tmp_path, None).state == examine_version(tmp_path, __version__).state == "ok"
 
 
 def test_secrets_are_named_and_never_shown(run: Run, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from executor.domain.build import State
-from executor.store.migrate import migrate, migrations
+from executor.store.backups import problem_of
+from executor.store.migrate import NewerSchema, migrate, migrations
 from executor.store.store import Store
 
 KNOWN = migrations()
@@ -45,6 +46,33 @@ def test_a_later_migration_is_preceded_by_a_private_backup_of_what_was_there(tmp
     with closing(sqlite3.connect(kept)) as backup:
         assert "extra" not in _columns(backup)
         assert backup.execute("SELECT name FROM droplets").fetchall() == [("notes",)]
+
+
+def test_a_database_of_a_later_release_is_refused_with_the_way_back_and_not_touched(tmp_path):
+    path = tmp_path / "executor.db"
+    with closing(_at_this_release(path)) as connection:
+        migrate(connection, path, [*KNOWN, (NEXT, "ALTER TABLE droplets ADD COLUMN extra TEXT;")])
+        with pytest.raises(NewerSchema) as refused:
+            migrate(connection, path, KNOWN)
+        assert f"schema {NEXT}" in refused.value.message
+        assert f"fpai restore {path}.before-{NEXT:04d}" in refused.value.hint
+        (tmp_path / f"executor.db.before-{NEXT:04d}").unlink()
+        with pytest.raises(NewerSchema) as refused:
+            migrate(connection, path, KNOWN)
+        assert "fpai restore FILE" in refused.value.hint
+        assert "extra" in _columns(connection)
+
+
+def test_the_copy_from_before_a_migration_is_one_sound_file(tmp_path):
+    path = tmp_path / "executor.db"
+    with closing(_at_this_release(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("INSERT INTO droplets (id, name, updated_at) VALUES (2, 'only in the WAL', 0)")
+        migrate(connection, path, [*KNOWN, (NEXT, "ALTER TABLE droplets ADD COLUMN extra TEXT;")])
+    kept = tmp_path / f"executor.db.before-{NEXT:04d}"
+    assert problem_of(kept) == ""
+    with closing(sqlite3.connect(f"{kept.as_uri()}?mode=ro&immutable=1", uri=True)) as backup:
+        assert backup.execute("SELECT count(*) FROM droplets").fetchone() == (2,)
 
 
 def test_a_migration_that_fails_half_way_changes_nothing(tmp_path):
