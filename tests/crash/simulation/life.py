@@ -36,6 +36,7 @@ _URL = "http://localhost:8400"
 _LOOKS_EVERY = 10.0
 _LONGEST_CALM = 4 * 3600.0
 """No wait that a build or a message may need is longer (RetryPolicy, LONGEST_RETRY_AFTER)."""
+_LONGEST_WORLD = 8 * 3600.0
 
 
 @dataclass
@@ -137,6 +138,8 @@ def _engine(world: World, store: Store, outside: Outside, receiver: Receiver) ->
 async def _until_still(world: World, engine: Engine, people: People, stop_at: float) -> None:
     while world.time() < stop_at and not world.problems:
         await asyncio.sleep(min(_LOOKS_EVERY, max(0.0, stop_at - world.time())))
+        if world.time() > _LONGEST_WORLD:
+            world.broken("people and programs have not come to an end")
         if not people.are_done:
             continue
         if world.calm_since is None:

@@ -38,7 +38,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Nothing runs after the present callback."""
         self.dies_at = self.callbacks + 1  # a callback counts before it runs
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
         future = self.create_future()
         self.call_soon(_answered, future, func, args)
         return future
@@ -49,7 +51,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         for task in sorted(tasks, key=lambda one: one.get_name()):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             with suppress(RuntimeError):  # it would await on its way out
-                task.get_coro().close()  # type: ignore[union-attr]
+                task.get_coro().close()
         self.set_exception_handler(lambda *_: None)
         self.close()
 

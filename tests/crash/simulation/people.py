@@ -105,10 +105,12 @@ class People:
     async def _submit(self, number: int, request: SubmitRequest) -> None:
         heapq.heappush(self._memory.unsent, (self._world.time() + _SENT_AGAIN_AFTER, number, request))
         build = await self._asked(f"submit {request.idempotency_key}", self._submitted(request))
-        if not isinstance(build, Build):
+        if not isinstance(build, Build) and build != "QUEUE_FULL":
             return
         self._memory.unsent = [one for one in self._memory.unsent if one[1] != number]
         heapq.heapify(self._memory.unsent)
+        if not isinstance(build, Build):
+            return  # too many wait already: whoever wanted it goes away
         before = self._memory.submitted.setdefault(request.idempotency_key, build.id)
         if before != build.id:
             self._world.broken(f"{request.idempotency_key} became {before} and {build.id}")
