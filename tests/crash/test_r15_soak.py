@@ -14,12 +14,13 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.crash.outside import WorldServer
+from tests.proof.scale import scaled
 
-BUILDS, KILLS = (1000, 60) if os.environ.get("FPAI_SWEEP") == "all" else (24, 4)
+BUILDS, KILLS = scaled(24, 1000), scaled(4, 60)
 ROOT = Path(__file__).parents[2]
 
 
-def test_r15_builds_with_random_kills_leave_nothing_behind(tmp_path):
+def test_r15_builds_with_random_kills_leave_nothing_behind(tmp_path, ledger):
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     state_dir, chance = tmp_path / "state", random.Random(15)
@@ -27,12 +28,14 @@ def test_r15_builds_with_random_kills_leave_nothing_behind(tmp_path):
     with WorldServer() as server:
         argv = [sys.executable, "-m", "tests.crash.soak", str(state_dir), server.url, server.registry.url]
         argv += [server.model.url, str(BUILDS)]
+        killed = 0
         for _ in range(KILLS):
             child = _started(argv, temporary)
             try:
                 child.wait(1.5 + chance.random() * 3)
             except subprocess.TimeoutExpired:
                 os.kill(child.pid, signal.SIGKILL)
+                killed += 1
             child.communicate()
         child = _started(argv, temporary)
         out, _ = child.communicate(timeout=3600)
@@ -53,6 +56,8 @@ def test_r15_builds_with_random_kills_leave_nothing_behind(tmp_path):
     assert list(state_dir.glob("places/*/scratch/*")) == []
     left = list(temporary.rglob("*"))
     assert len(left) <= 1, "the one directory for sockets, which each state directory has, and that empty"
+    ledger.tried("builds", registered)
+    ledger.tried("kills of their daemon", killed)
 
 
 def _started(argv: list[str], temporary: Path) -> subprocess.Popen[str]:

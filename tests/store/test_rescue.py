@@ -17,8 +17,9 @@ from executor.store.backups import Backups, problem_of
 from executor.store.rescue import DamagedDatabase, rescued, suspicion
 from executor.store.store import Store
 from executor.store.upkeep import Upkeep
+from tests.proof.scale import scaled
 
-SWEEP = 400 if os.environ.get("FPAI_SWEEP") == "all" else 40
+SWEEP = scaled(40, 400)
 
 
 async def filled(state_dir: Path, droplets: int = 300) -> Path:
@@ -73,7 +74,7 @@ def page(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [garbage, no_database, half, emptied, removed, header, page])
-async def test_r13_a_damaged_database_is_set_aside_and_the_backup_takes_its_place(tmp_path, damage):
+async def test_r13_a_damaged_database_is_set_aside_and_the_backup_takes_its_place(tmp_path, damage, ledger):
     path = await filled(tmp_path)
     damage(path)
     damaged = path.read_bytes() if path.exists() else None
@@ -83,9 +84,10 @@ async def test_r13_a_damaged_database_is_set_aside_and_the_backup_takes_its_plac
     assert (store.rescue.aside.read_bytes() if store.rescue.aside.exists() else None) == damaged
     assert path.stat().st_mode & 0o777 == 0o600
     assert (await droplets_of(tmp_path))[1].rescue is None, "once is enough"
+    ledger.tried("kinds of damage")
 
 
-async def test_r13_flipped_bytes_are_found_and_restored_or_change_nothing_that_is_read(tmp_path):
+async def test_r13_flipped_bytes_are_found_and_restored_or_change_nothing_that_is_read(tmp_path, ledger):
     path = await filled(tmp_path)
     whole, chance = path.read_bytes(), random.Random(13)
     found = 0
@@ -99,6 +101,7 @@ async def test_r13_flipped_bytes_are_found_and_restored_or_change_nothing_that_i
         count, store = await droplets_of(tmp_path)
         assert count == (299 if store.rescue else 300)
         found += store.rescue is not None
+        ledger.tried("databases with flipped bytes")
         for kept in tmp_path.glob("executor.db.damaged-*"):
             kept.unlink()
     assert found > SWEEP // 10

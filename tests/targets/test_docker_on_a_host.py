@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from executor.errors import Conflict, Permanent, ReleaseAtFault, Transient
 from executor.targets.docker import DockerTarget
+from tests.proof.scale import IN_FULL
 from tests.testbed.bed import alpha, docker_engine  # noqa: F401 - fixtures
 from tests.testbed.poller import Poller
 from tests.testbed.shipyard import Log, deployed, docker_target, withdrawn
@@ -81,8 +81,8 @@ _BROKEN = {
 _SAMPLED = ("ends soon after it has answered", "answers 500", "needs more memory than it may have")
 
 
-@pytest.mark.parametrize("shape", _BROKEN if os.environ.get("FPAI_SWEEP") == "all" else _SAMPLED)
-async def test_r4_the_old_release_serves_on_when_the_new_one(shape, target, alpha, tmp_path):
+@pytest.mark.parametrize("shape", _BROKEN if IN_FULL else _SAMPLED)
+async def test_r4_the_old_release_serves_on_when_the_new_one(shape, target, alpha, tmp_path, ledger):
     good = await deployed(target, tiny_release(tmp_path, "good"))
     before = await images(alpha)
     async with Poller(good.url) as poller:
@@ -94,6 +94,8 @@ async def test_r4_the_old_release_serves_on_when_the_new_one(shape, target, alph
     assert await images(alpha) == before
     done = await target._machine.run(["ls", f"{await target._machine.root()}/droplets/tiny/env"])
     assert done.stdout.decode().split() == [good.handle["container"]]
+    ledger.tried("shapes of broken release over SSH")
+    ledger.tried("requests to the release before", poller.requests)
 
 
 @pytest.mark.parametrize(

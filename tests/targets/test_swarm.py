@@ -1,6 +1,5 @@
 """Target swarm against a swarm that behaves: updates, rollbacks, lost replies, machines that are down."""
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -12,9 +11,10 @@ from executor.targets.base import Release, Running
 from executor.targets.image import Images
 from executor.targets.swarm import SwarmTarget
 from tests.fakes.service_swarm import FakeSwarm
+from tests.proof.scale import scaled
 
 EDGE = "sha256:" + "e" * 64
-_STEP = 1 if os.environ.get("FPAI_SWEEP") == "all" else 5
+_STEP = scaled(5, 1)
 _FEWEST_CHANGES = 12
 SERVICE, PROXY = "fpai-notes", "fpaiedge-notes"
 
@@ -404,7 +404,7 @@ async def until_done(work: Callable[[], Awaitable[object]]) -> None:
 
 @pytest.mark.sweep
 @pytest.mark.parametrize("lost", ["command", "reply"])
-async def test_r5_a_deploy_survives_the_loss_of_any_one_command_or_its_reply(swarm, target, lost):
+async def test_r3_a_deploy_survives_the_loss_of_any_one_command_or_its_reply(swarm, target, lost, ledger):
     """Each change in turn, for a first release, the next one, and the end of the droplet."""
     number = 0
     while number <= max(swarm.changes, _FEWEST_CHANGES):
@@ -422,10 +422,11 @@ async def test_r5_a_deploy_survives_the_loss_of_any_one_command_or_its_reply(swa
         await until_done(gone)
         assert (swarm.services, swarm.configs, swarm.networks) == ({}, {}, {})
         number += _STEP
+        ledger.tried(f"deploys to a swarm with a lost {lost}")
 
 
 @pytest.mark.parametrize("lost", ["command", "reply"])
-async def test_r5_a_refused_release_survives_the_loss_of_any_one_command_or_its_reply(swarm, target, lost):
+async def test_r3_a_refused_release_survives_the_loss_of_any_one_command_or_its_reply(swarm, target, lost):
     swarm.behaves[image_of("r2")] = "waits"
     swarm.behaves[image_of("r3")] = "crash"
     first = await deploy(target, "r1")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 from collections import Counter
 
@@ -11,11 +10,13 @@ from executor.domain.build import State
 from executor.domain.outcome import Done, Outcome
 from executor.domain.step import StepContext
 from executor.web.operations import Operation
+from tests.proof.ledger import Ledger
+from tests.proof.scale import scaled
 from tests.web.conftest import Site
 from tests.web.fuzz import Fuzzer
 from tests.web.memory import resident
 
-REQUESTS = 10_000 if os.environ.get("FPAI_SWEEP") == "all" else 1_500
+REQUESTS = scaled(1_500, 10_000)
 AT_ONCE = 24
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 
@@ -37,7 +38,9 @@ async def answers(host: str, port: int, request: bytes) -> list[int]:
     return [int(status) for status in _STATUS.findall(heard)]
 
 
-async def test_r11_malformed_requests_are_never_a_5xx_never_hang_and_cost_no_memory(site: Site) -> None:
+async def test_r11_malformed_requests_are_never_a_5xx_never_hang_and_cost_no_memory(
+    site: Site, ledger: Ledger
+) -> None:
     goes_on = asyncio.Event()
 
     async def waits(_: StepContext) -> Outcome:
@@ -68,6 +71,7 @@ async def test_r11_malformed_requests_are_never_a_5xx_never_hang_and_cost_no_mem
                 statuses,
             )
             seen.update(statuses)
+            ledger.tried("malformed requests")
 
     await asyncio.gather(*(some(seed, 8) for seed in range(1000, 1000 + AT_ONCE)))
     before = resident()

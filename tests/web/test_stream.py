@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import socket
 from typing import Any
@@ -22,12 +21,13 @@ from executor.web.documents import EventDocument, StatusDocument
 from executor.web.listener import framed
 from executor.web.status import StatusDocuments
 from executor.web.stream import Stream
+from tests.proof.ledger import Ledger
+from tests.proof.scale import scaled
 from tests.web.conftest import Serving, Site
 from tests.web.memory import resident
 
-IN_FULL = os.environ.get("FPAI_SWEEP") == "all"
-GOOD_READERS, EVENTS = (50, 100_000) if IN_FULL else (10, 1_000)
-WATCHERS = 150 if IN_FULL else 12  # each comes and goes about seven times
+GOOD_READERS, EVENTS = scaled(10, 50), scaled(1_000, 100_000)
+WATCHERS = scaled(12, 150)  # each comes and goes about seven times
 
 
 class Chatty:
@@ -87,6 +87,7 @@ async def test_a_running_build_is_followed_to_its_end(site: Site) -> None:
 
 async def test_r10_watchers_that_come_and_go_miss_nothing_and_hear_nothing_twice(
     site: Site,
+    ledger: Ledger,
 ) -> None:
     chatty = site.world.steps[3].script = Chatty()
     build_id = await site.started()
@@ -107,6 +108,7 @@ async def test_r10_watchers_that_come_and_go_miss_nothing_and_hear_nothing_twice
                         break
                 if watched.close_code == 1000:
                     return heard
+                ledger.tried("disconnects at random")
         return heard
 
     watchers = [
@@ -282,7 +284,7 @@ async def test_r10_a_reader_that_takes_nothing_at_all_is_let_go(site: Site) -> N
     assert not len(site.api.watchers)
 
 
-async def test_r10_a_stalled_reader_delays_nobody_and_costs_little_memory(site: Site) -> None:
+async def test_r10_a_stalled_reader_delays_nobody_and_costs_little_memory(site: Site, ledger: Ledger) -> None:
     chatty = site.world.steps[3].script = Chatty()
     build_id = await site.started()
     host, port = site.url.removeprefix("http://").split(":")
@@ -305,6 +307,8 @@ async def test_r10_a_stalled_reader_delays_nobody_and_costs_little_memory(site: 
             while (build := await site.world.store.builds.get(build_id)).state not in FINISHED:
                 await asyncio.sleep(0.1)
         assert everything == [build.last_seq] * GOOD_READERS
+        ledger.tried("events to each reader beside a stalled one", EVENTS)
+        ledger.tried("readers", GOOD_READERS)
         assert grown < 60 << 20, f"{grown / (1 << 20):.1f} MiB for {EVENTS} events"
     finally:
         stalled.close()
