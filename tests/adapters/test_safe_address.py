@@ -15,6 +15,7 @@ from executor.adapters.http import JsonService
 from executor.adapters.safe_address import AddressRules, UnsafeAddress
 from executor.adapters.safe_session import safe_session
 from executor.settings_tables import Settings
+from tests.proof.ledger import Ledger
 
 # Every one is this machine, its network or its cloud's metadata service; {port} is the canary's.
 ENCODINGS = [
@@ -170,13 +171,16 @@ def test_the_table_has_the_thirty_encodings_that_were_promised():
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-async def test_no_encoding_of_an_inner_address_reaches_it(canary: Canary, encoding: str) -> None:
+async def test_no_encoding_of_an_inner_address_reaches_it(
+    canary: Canary, encoding: str, ledger: Ledger
+) -> None:
     rules, url = AddressRules(), encoding.replace("{port}", str(canary.port))
     async with safe_session(rules, names()) as session:
         with pytest.raises(UnsafeAddress):
             address = rules.check(url)
             await JsonService(session, address.origin, name="x", setting="x").call("POST", address.rest, {})
     assert canary.heard == []
+    ledger.tried("encodings of an inner address", threat="SSRF")
 
 
 @pytest.mark.parametrize("encoding", [e for e in ENCODINGS if e.startswith("http://") and "example" not in e])

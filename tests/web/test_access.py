@@ -17,7 +17,10 @@ from executor.settings_tables import Server
 from executor.web.access import Access
 from executor.web.envelope import Refusal
 from executor.web.session import Sessions
+from tests.proof.ledger import Ledger
 from tests.web.conftest import SUBMIT, Serving, Site
+
+THREAT = "cross-site requests"
 
 TOKEN = "correct-horse-battery-staple"
 SESSIONS = Sessions(b"k" * 32, TOKEN)
@@ -64,13 +67,14 @@ def is_open(path: str) -> bool:
     return path in OPEN or path.startswith(("/static/", "/a/"))
 
 
-async def test_with_a_token_every_route_but_the_open_ones_wants_it(serve: Serving) -> None:
+async def test_with_a_token_every_route_but_the_open_ones_wants_it(serve: Serving, ledger: Ledger) -> None:
     async with serve(server={"token": TOKEN}) as site:
         right = {"Authorization": f"Bearer {TOKEN}"}
         for method, path in routes(site):
             for wrong in ({}, {"Authorization": "Bearer no"}, {"Authorization": f"Basic {TOKEN}"}):
                 status = await ask(site, method, path, wrong)
                 assert (status == 401) != is_open(path), (method, path, wrong, status)
+                ledger.tried("routes without the right token", threat=THREAT)
             assert await ask(site, method, path, right) not in {401, 403}, (method, path)
         assert await ask(site, "GET", "/unknown", {}) == 401
 
@@ -83,10 +87,11 @@ async def test_without_a_token_loopback_needs_none(site: Site) -> None:
         assert status == 415 if is_form else status not in {401, 403, 415}, (method, path)
 
 
-async def test_a_foreign_host_is_403_on_every_route(site: Site) -> None:
+async def test_a_foreign_host_is_403_on_every_route(site: Site, ledger: Ledger) -> None:
     for method, path in routes(site):
         for host in ("evil.example", "localhost.evil.example:8400", "127.0.0.1.nip.io", ""):
             assert await ask(site, method, path, {"Host": host}) == 403, (method, path, host)
+            ledger.tried("routes under a foreign host", threat=THREAT)
 
 
 @pytest.mark.parametrize(
@@ -102,12 +107,13 @@ async def test_a_foreign_host_is_403_on_every_route(site: Site) -> None:
     ids=str,
 )
 async def test_a_foreign_page_may_change_nothing_and_open_no_socket(
-    site: Site, headers: dict[str, str]
+    site: Site, headers: dict[str, str], ledger: Ledger
 ) -> None:
     changing = [(m, p) for m, p in routes(site) if m != "GET"]
     assert len(changing) > 8
     for method, path in changing:
         assert await ask(site, method, path, headers) == 403, (method, path)
+        ledger.tried("routes from a foreign page", threat=THREAT)
     assert (await site.get("/executor/builds"))[1] == []
 
 
@@ -122,7 +128,7 @@ async def test_the_daemons_own_page_and_a_caller_without_origin_are_let_in(site:
     assert (await site.post(SUBMIT, GOOD, headers=own))[0] == 202
 
 
-async def test_only_json_is_taken_by_every_post_of_the_api(site: Site) -> None:
+async def test_only_json_is_taken_by_every_post_of_the_api(site: Site, ledger: Ledger) -> None:
     for method, path in routes(site):
         if path == "/executor/voice":
             continue  # takes audio, and nothing that a form could send: tests/web/test_voice.py
@@ -133,6 +139,7 @@ async def test_only_json_is_taken_by_every_post_of_the_api(site: Site) -> None:
                 "multipart/form-data; boundary=x",
             ):
                 assert await ask(site, method, path, {"Content-Type": media}) == 415, (method, path, media)
+                ledger.tried("routes with a form's media type", threat=THREAT)
 
 
 async def test_public_url_names_a_host_and_an_origin_of_ours(serve: Serving) -> None:
