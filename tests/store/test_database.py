@@ -145,6 +145,13 @@ async def test_a_file_that_cannot_be_used_is_refused_and_leaves_no_thread_that_k
     assert [t.name for t in left if t.is_alive() and "asyncio" not in t.name] == []
 
 
+async def test_a_store_of_a_later_release_is_refused(tmp_path):
+    await (await Store.open(tmp_path)).close()
+    _spoil(tmp_path / "executor.db", "newer")
+    with pytest.raises(NewerSchema):
+        await Store.open(tmp_path)
+
+
 async def test_a_store_closes_on_a_full_disk_too(tmp_path):
     store = await Store.open(tmp_path)
     await stored(store, make_build())
