@@ -12,16 +12,19 @@ from executor.store.backups import problem_of
 from executor.store.migrate import migrations
 from tests.acceptance.daemon import RealDaemon
 from tests.acceptance.test_starting_and_stopping import serve
-from tests.proof.scale import scaled
+from tests.proof.scale import IN_FULL, scaled
 from tests.store.test_migrate import SCHEMAS
 
 NEWEST = migrations()[-1][0]
 UNFINISHED = "build-15-cards-20261123-001"
+MODE, GOES_ON_TO = ("auto", "complete") if IN_FULL else ("checkpoints", "waiting_approval")
+"""In full the build is verified and deployed, else it is seen to go on as far as its SPEC."""
 # As a kill in step 1 leaves it, in the columns that every schema so far has had.
 KILLED_IN_STEP_1 = f"""
 CREATE TEMP TABLE killed AS SELECT * FROM builds WHERE state = 'complete';
 UPDATE killed SET id = '{UNFINISHED}', version = 1, state = 'in_progress', step = 1, attempt = 1, last_seq = 1,
-    intent = 'Build a droplet that stores cards', droplet_id = 15, droplet_name = 'cards', completed = '[]',
+    intent = 'Build a droplet that stores cards', droplet_id = 15, droplet_name = 'cards',
+    approval_mode = '{MODE}', completed = '[]',
     facts = '{{"attempts": {{"1": 1}}}}', review = NULL, finished_at = NULL, step_started_at = updated_at;
 INSERT INTO builds SELECT * FROM killed;
 INSERT INTO events VALUES ('{UNFINISHED}', 1, 'build_queued', 1, 1, 0, 'Intent received.', 1795421930.0, '{{}}');
@@ -54,16 +57,16 @@ def test_r12_a_real_daemon_takes_an_older_state_over_and_its_build_goes_on(tmp_p
         kept = database.with_name(f"executor.db.before-{int(schema.stem) + 1:04d}")
         assert problem_of(kept) == ""
         assert schema_of(kept) == int(schema.stem)
-        assert daemon.until(UNFINISHED)["status"] == "complete"
+        assert daemon.until(UNFINISHED)["status"] == GOES_ON_TO
         assert len(daemon.get("/executor/builds")) == 3
         assert "database_migrated" in daemon.log.read_text()
         doctor = daemon.cli("doctor", check=False).stdout
         assert f"the database has schema {NEWEST}" in " ".join(doctor.split())
         seen = daemon.get("/metrics")
-        assert 'fpai_builds_ended_total{outcome="complete"} 2.0' in seen
+        assert f'fpai_builds_ended_total{{outcome="complete"}} {1 + IN_FULL}.0' in seen
         assert 'fpai_build_info{version="0.1.0"} 1.0' in seen
         alive = daemon.releases_alive()
-        assert len(alive) == 1
+        assert len(alive) == IN_FULL
         assert daemon.terminate() == 0
         daemon.cli("restore", str(kept), "--yes")
         assert schema_of(database) == int(schema.stem)
