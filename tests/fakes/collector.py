@@ -73,6 +73,11 @@ class FakeCollector:
         async with asyncio.timeout(20), self._more:
             await self._more.wait_for(lambda: len(self.spans) >= count)
 
+    async def until_named(self, start: str) -> None:
+        """Wait for a span whose name starts so."""
+        async with asyncio.timeout(20), self._more:
+            await self._more.wait_for(lambda: self.named(start))
+
     async def asked(self, count: int) -> None:
         """Wait for so many requests, whatever became of them."""
         async with asyncio.timeout(20), self._more:
