@@ -62,9 +62,10 @@ def steps_of(configuration: Configuration, store: Store, world: Outside) -> Sequ
             keep=settings.deploy.keep,
             hooks=DeployHooks(**settings.hooks.model_dump()),
         ),
-        RegisterStep(world.registry),
+        RegisterStep(world.registry, store.droplets),
         ReportStep(
             configuration.base_url,
+            store.droplets,
             settings.github.owner,
             bool(configuration.secrets.get("GITHUB_TOKEN")),
             world.publisher,

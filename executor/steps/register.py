@@ -11,6 +11,8 @@ from executor.adapters.registry_entry import Registry, RegistryEntry
 from executor.adapters.running_release import capabilities_of
 from executor.domain.outcome import Done, Outcome
 from executor.domain.step import StepContext
+from executor.steps.shared import refuse_superseded
+from executor.store.droplets import Droplets
 
 _FACTS = ("version", "commit", "spec_score", "tests_passing")
 
@@ -20,11 +22,16 @@ class RegisterStep:
     """Upsert by probe; a foreign droplet is never replaced (ecosystem.md section 2)."""
 
     registry: Registry | None
+    droplets: Droplets
     number: int = 7
 
     async def run(self, context: StepContext) -> Outcome:
-        """Register the live release. Raises Transient while it is away, Conflict for a foreign entry."""
+        """Register the live release.
+
+        Raises Transient while the registry is away, Conflict for a foreign entry or a replaced release.
+        """
         build = context.build
+        await refuse_superseded(self.droplets, build)
         url = str(build.facts["deployment_url"])
         if self.registry is None:
             return Done(f"Registered in the built-in registry as droplet {build.droplet_id}.")

@@ -13,7 +13,8 @@ from executor.domain.outcome import Artifact, Done, Outcome
 from executor.domain.step import StepContext
 from executor.steps.build import NO_MODEL
 from executor.steps.publish import MAIN, Publisher, where_published
-from executor.steps.shared import identity_of
+from executor.steps.shared import identity_of, refuse_superseded
+from executor.store.droplets import Droplets
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,18 @@ class ReportStep:
     """
 
     base_url: str
+    droplets: Droplets
     github_owner: str = ""
     has_github_token: bool = False
     publisher: Publisher | None = None
     number: int = 8
 
     async def run(self, context: StepContext) -> Outcome:
-        """Put the report together; it is kept, streamed, logged and shown."""
+        """Put the report together; it is kept, streamed, logged and shown.
+
+        Raises Conflict when the release was replaced since it was registered.
+        """
+        await refuse_superseded(self.droplets, context.build)
         if self.publisher is not None:
             await self.publisher.push(context, str(context.build.facts["commit"]), MAIN)
         build = context.build

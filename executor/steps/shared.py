@@ -7,6 +7,8 @@ from pathlib import Path
 
 from executor.domain.build import Build
 from executor.domain.droplet import DropletIdentity
+from executor.errors import Conflict
+from executor.store.droplets import Droplets
 
 
 def identity_of(build: Build) -> DropletIdentity:
@@ -17,6 +19,22 @@ def identity_of(build: Build) -> DropletIdentity:
         version=str(build.facts["version"]),
         purpose=build.intent,
         port=int(build.facts["port"]),
+    )
+
+
+async def refuse_superseded(droplets: Droplets, build: Build) -> None:
+    """Raise Conflict when this build's release serves no more: nobody may be told that it does.
+
+    It can be replaced between a failure after step 6 and the retry that goes on from there.
+    """
+    live = await droplets.live(build.droplet_id)
+    if live is not None and live.id == build.facts["release"]:
+        return
+    serves = f"release {live.id} serves now" if live else "none of this droplet serves now"
+    raise Conflict(
+        f"Release {build.facts['release']} of this build was replaced: {serves}; nothing was changed.",
+        hint=f"`fpai retry {build.id} --from 1` builds it on what serves now.",
+        code="SUPERSEDED",
     )
 
 

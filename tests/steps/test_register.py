@@ -56,7 +56,7 @@ async def logged(house: House, build: Build) -> str:
 async def test_a_release_that_was_deregistered_is_registered_again_by_a_later_attempt(registered, registry):
     build = await registered.made()
     async with aiohttp.ClientSession() as session:
-        step = RegisterStep(CoreRegistry(session, registry.url, None))
+        step = RegisterStep(CoreRegistry(session, registry.url, None), registered.store.droplets)
         registry.droplets.clear()
         await step.run(registered.context(replace(build, step=7, attempt=1)))
         assert registry.droplets == {}, "the same attempt is not made twice"
@@ -69,7 +69,7 @@ async def test_the_core_registry_learns_what_the_running_release_can_do_and_what
 ):
     build = await house.made()
     async with aiohttp.ClientSession() as session, serving(CAPABILITIES) as url:
-        step = RegisterStep(CoreRegistry(session, registry.url, None))
+        step = RegisterStep(CoreRegistry(session, registry.url, None), house.store.droplets)
         await step.run(house.context(at(build, url)))
     metadata = registry.droplets[build.droplet_id]["metadata"]
     assert metadata["features"] == ["metrics", "udc"]
@@ -130,10 +130,30 @@ async def test_r3_a_step_whose_reply_was_lost_ends_in_the_entry_that_it_made(hou
         registry = {"core": CoreRegistry, "numbered": NumberedRegistry}[flavour](session, fake.url)
         fake.drop()
         with pytest.raises(Transient):
-            await RegisterStep(registry).run(house.context(replace(build, step=7)))
-        await RegisterStep(registry).run(house.context(replace(build, step=7)))
+            await RegisterStep(registry, house.store.droplets).run(house.context(replace(build, step=7)))
+        await RegisterStep(registry, house.store.droplets).run(house.context(replace(build, step=7)))
     assert len(fake.droplets) == 1
     assert len(fake.writes) == 2
+
+
+async def test_a_build_whose_release_was_replaced_meanwhile_registers_nothing(registered, registry):
+    async def taken(release_id: str) -> None:
+        registry.add(13, "library")
+
+    registered.target.while_starting = taken
+    build = await registered.submit()
+    failed = await registered.until(build.id)
+    assert (failed.state, failed.step) == (State.FAILED, 7)
+    registry.droplets.clear()
+    registered.target.while_starting = None
+    newer = await registered.made()
+    entry = dict(registry.droplets[13])
+    await registered.commands.retry(build.id, 7)
+    again = await registered.until(build.id)
+    assert (again.state, again.error["code"]) == (State.FAILED, "SUPERSEDED")
+    assert newer.facts["release"] in again.error["message"]
+    assert f"fpai retry {build.id} --from 1" in again.error["hint"]
+    assert registry.droplets[13] == entry
 
 
 class Clock:
@@ -187,5 +207,6 @@ class Elsewhere(CoreRegistry):
 async def test_a_loopback_address_in_a_registry_elsewhere_is_said_in_the_log(house, registry):
     build = await house.made()
     async with aiohttp.ClientSession() as session:
-        await RegisterStep(Elsewhere(session, registry.url)).run(house.context(replace(build, step=7)))
+        step = RegisterStep(Elsewhere(session, registry.url), house.store.droplets)
+        await step.run(house.context(replace(build, step=7)))
     assert "[deploy] host" in await logged(house, build)
