@@ -11,10 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from executor.domain.build import BUILD_STEP, DEPLOY_STEP, REGISTER_STEP, SPEC_STEP, VERIFY_STEP, Build
+from executor.domain.build import (
+    BUILD_STEP,
+    DEPLOY_STEP,
+    REGISTER_STEP,
+    REPORT_STEP,
+    SPEC_STEP,
+    VERIFY_STEP,
+    Build,
+)
 from executor.domain.events import NewEvent
 from executor.domain.outcome import Artifact, Ask, Done, Kept, Outcome, Repair
 from executor.domain.step import StepContext
+from executor.steps.shared import refuse_superseded
 from executor.store.droplets import Droplets, ReleaseRow
 from tests.crash.simulation.services import Host, Model, Registry, Things
 from tests.crash.simulation.world import World
@@ -78,6 +87,8 @@ class SimulatedStep:
                     return await self._deploy(context, fate)
                 case n if n == REGISTER_STEP:
                     return await self._register(context)
+                case n if n == REPORT_STEP:
+                    await refuse_superseded(self._droplets, context.build)
             return self._done()
 
     def _fate(self, build: Build) -> random.Random:
@@ -139,6 +150,7 @@ class SimulatedStep:
 
     async def _register(self, context: StepContext) -> Outcome:
         build, registry = context.build, self._outside.registry
+        await refuse_superseded(self._droplets, build)
         url = str(build.facts["deployment_url"])
 
         async def act() -> Mapping[str, Any]:
@@ -150,7 +162,7 @@ class SimulatedStep:
 
     def _done(self) -> Done:
         artifacts = (Artifact("spec", "# SPEC"),) if self.number == SPEC_STEP else ()
-        events = (NewEvent("report_ready", "The report is kept."),) if self.number == 8 else ()
+        events = (NewEvent("report_ready", "The report is kept."),) if self.number == REPORT_STEP else ()
         return Done(f"Step {self.number} is done.", artifacts=artifacts, events=events)
 
 
@@ -176,7 +188,11 @@ class SimulatedWithdrawal:
             else:
                 await outside.registry.register(build.droplet_id, back.url)
             await self._droplets.withdraw(build.droplet_id, build.id, context.now())
-            await outside.host.stop(release)
+            started = [
+                row.id for row in await self._droplets.releases(build.droplet_id) if row.build_id == build.id
+            ]
+            for one in dict.fromkeys((release, *started)):
+                await outside.host.stop(one)
             return Done("Withdrawn.", {"deployment_url": back.url if back else None})
 
     async def _serving(self, context: StepContext) -> ReleaseRow | None:
