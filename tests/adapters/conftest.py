@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from executor.adapters.git import Git
 from tests.fakes.ssh_servers import SshServer, asyncssh_server, openssh_missing, openssh_server
 
 SERVERS = {"asyncssh": asyncssh_server, "openssh": openssh_server}
@@ -37,3 +38,29 @@ async def start_ssh(tmp_path: Path) -> AsyncIterator[Any]:
             return await opened.enter_async_context(SERVERS[which](tmp_path, **settings))
 
         yield start
+
+
+@pytest.fixture
+def git() -> Git:
+    return Git()
+
+
+@pytest.fixture
+async def repository(git: Git, tmp_path: Path) -> Path:
+    """An empty bare repository."""
+    path = tmp_path / "repositories" / "books.git"
+    await git.init_bare(path)
+    return path
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Files of every kind: text, bytes that are no text, a program, a link that leads outside."""
+    path = tmp_path / "tree"
+    (path / "app").mkdir(parents=True)
+    (path / "app" / "main.py").write_text("answer = 42\n")
+    (path / "README.md").write_bytes(b"one\r\ntwo $Id$ \xff\n")
+    (path / "run.sh").write_text("#!/bin/sh\n")
+    (path / "run.sh").chmod(0o755)
+    (path / "link").symlink_to("/etc/hostname")
+    return path
