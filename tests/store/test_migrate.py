@@ -71,6 +71,9 @@ def test_the_copy_from_before_a_migration_is_one_sound_file(tmp_path):
         migrate(connection, path, [*KNOWN, (NEXT, "ALTER TABLE droplets ADD COLUMN extra TEXT;")])
     kept = tmp_path / f"executor.db.before-{NEXT:04d}"
     assert problem_of(kept) == ""
+    assert (
+        kept.read_bytes()[18:20] == b"\x01\x01"
+    )  # no journal beside it belongs to it (sqlite.org/fileformat2)
     with closing(sqlite3.connect(f"{kept.as_uri()}?mode=ro&immutable=1", uri=True)) as backup:
         assert backup.execute("SELECT count(*) FROM droplets").fetchone() == (2,)
 
