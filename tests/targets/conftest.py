@@ -8,15 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from executor.adapters.docker import Docker
 from executor.sandbox.cgroups import Cgroups
 from executor.sandbox.ownership import remove_tree_now
 from executor.sandbox.places import Places
 from executor.sandbox.venv import VenvCache, find_uv
 from executor.targets.base import Release
+from executor.targets.image import Images
 from executor.targets.launch import Bounds
 from executor.targets.process import ProcessTarget
 from executor.targets.record import holder
 from executor.targets.session import SessionLauncher
+from executor.targets.swarm import SwarmTarget
+from tests.fakes.service_swarm import FakeSwarm
+from tests.targets.swarm_releases import EDGE, image_of
 
 GOOD = """
 import json, os
@@ -119,3 +124,39 @@ async def make_target(places: Places, venvs: VenvCache, unused_tcp_port: int) ->
 def target(make_target: MakeTarget) -> ProcessTarget:
     """A process target with its ordinary bounds."""
     return make_target()
+
+
+@pytest.fixture
+async def swarm(tmp_path: Path) -> AsyncIterator[FakeSwarm]:
+    """A swarm of two machines that hold the images of three releases."""
+    fake = FakeSwarm(tmp_path, ["alpha", "beta"])
+    fake.keeps(EDGE, {}, tag="edge:1")
+    for name in ("r1", "r2", "r3"):
+        fake.keeps(image_of(name), {"fpai.release": name, "fpai.droplet": "notes"})
+    async with fake.open():
+        yield fake
+
+
+@pytest.fixture
+def make_swarm_target(swarm: FakeSwarm, tmp_path: Path) -> Callable[..., SwarmTarget]:
+    """Makes targets on that swarm."""
+
+    def made(owner: str = "executor-12-aa", **more) -> SwarmTarget:
+        machines = list(swarm.machines.values())
+        options = {
+            "edge_image": "edge:1",
+            "replicas": 2,
+            "port_range": (18500, 18510),
+            "probes": 2,
+            "deadline": 2.0,
+            "pause": 0.01,
+        }
+        return SwarmTarget(
+            machines[0],
+            machines,
+            Images(Docker(machines[0]), tmp_path / "images"),
+            owner=owner,
+            **(options | more),
+        )
+
+    return made
