@@ -81,9 +81,7 @@ def serve(config: Path | None = None, host: str | None = None, port: int | None 
     try:
         configuration = load(config, environ)
         forget_secrets(os.environ)
-        redactor = logs.configure(
-            (*configuration.secrets.values.values(), configuration.settings.server.token)
-        )
+        redactor = logs.configure(configuration.secret_values)
         with StateLock(configuration.state_dir, configuration.base_url):
             listener = _listen(configuration)
             return run(configuration, redactor, listener)

@@ -17,7 +17,7 @@ _LINE_ENDS = str.maketrans("", "", "\r\n")
 def forms(secret: str) -> frozenset[str]:
     """Every shape of a secret, without line ends; nothing for one of fewer than SHORTEST characters.
 
-    1. as it is; of an address also its path, of `whsec_…` also what follows the mark;
+    1. as it is; also the path of an address, what follows `whsec_`, the last word of several (`Bearer …`);
     2. URL-quoted, in a path, a query or a form (`+` for a blank), with upper and lower case digits;
     3. hex, with upper and lower case digits, in one piece or with blanks or colons between the bytes;
     4. base64 at each of the three alignments that it can have inside a longer text (`user:secret`);
@@ -41,6 +41,9 @@ def _parts(secret: str) -> Iterator[str]:
     mark, _, rest = secret.partition("whsec_")
     if not mark and len(rest) >= _SHORTEST_PART:
         yield rest
+    word = secret.rpartition(" ")[2]
+    if len(word) >= _SHORTEST_PART:
+        yield word
     try:
         path = urlsplit(secret).path.strip("/") if "://" in secret else ""
     except ValueError:

@@ -143,6 +143,11 @@ class Configuration:
             return f"the secret {name} with base64 after its whsec_"
 
     @property
+    def secret_values(self) -> tuple[str, ...]:
+        """Everything that is to be hidden wherever it appears."""
+        return _secret_values(self.secrets, self.settings)
+
+    @property
     def base_url(self) -> str:
         """The address that replies name: public_url, else the one that the daemon listens on."""
         server = self.settings.server
@@ -164,7 +169,8 @@ def load(config: Path | None = None, environ: Mapping[str, str] | None = None) -
     except ValidationError as error:
         raise ConfigurationError(_explain(error), hint=f"Edit {path or 'the FPAI_* variables'}.") from error
     secrets = Secrets(dict(_secrets(env)))
-    know((*secrets.values.values(), *_checked_headers(secrets).values(), settings.server.token))
+    _checked_headers(secrets)
+    know(_secret_values(secrets, settings))
     if not settings.model.base_url and env.get("ANTHROPIC_BASE_URL"):
         model = settings.model.model_copy(update={"base_url": env["ANTHROPIC_BASE_URL"]})
         settings = settings.model_copy(update={"model": model})
@@ -181,10 +187,15 @@ def load(config: Path | None = None, environ: Mapping[str, str] | None = None) -
     return Configuration(settings, secrets, path, _state_dir(settings, path, env))
 
 
-def _checked_headers(secrets: Secrets) -> dict[str, str]:
+def _secret_values(secrets: Secrets, settings: Settings) -> tuple[str, ...]:
+    headers = otlp_headers(secrets.get("OTEL_EXPORTER_OTLP_HEADERS")).values()
+    return (*secrets.values.values(), *headers, settings.server.token)
+
+
+def _checked_headers(secrets: Secrets) -> None:
     name = "OTEL_EXPORTER_OTLP_HEADERS"
     try:
-        return otlp_headers(secrets.get(name))
+        otlp_headers(secrets.get(name))
     except ValueError as error:
         raise ConfigurationError(
             f"The secret {name} cannot be used: {error}.", hint=f"Such as {name}=authorization=Bearer%20KEY."

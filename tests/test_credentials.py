@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import executor
 from executor.redaction import hidden, know
 from executor.resources import config_dir
 from executor.settings import SECRET_NAMES, ConfigurationError, forget_secrets, load
@@ -38,10 +40,11 @@ def read(directory: Path, name: str = "REGISTRY_TOKEN", **env: str) -> str:
 
 @pytest.mark.parametrize("name", [*SECRET_NAMES, "WEBHOOK_SECRET_OPS"])
 def test_each_secret_may_be_a_file_and_goes_before_the_variable(directory, name):
-    assert read(directory, name, **{name: "of-the-environment"}) == "of-the-environment"
-    (directory / name).write_text(KEY)
-    assert read(directory, name) == KEY
-    assert read(directory, name, **{name: "of-the-environment"}) == KEY
+    stored, variable = f"key={KEY}", "key=of-the-environment"  # a form that every one of them may have
+    assert read(directory, name, **{name: variable}) == variable
+    (directory / name).write_text(stored)
+    assert read(directory, name) == stored
+    assert read(directory, name, **{name: variable}) == stored
 
 
 @pytest.mark.parametrize("written", [f"{KEY}\n", f"{KEY}\r\n", f"{KEY}\n\n", f"  {KEY} \n"])
@@ -99,10 +102,14 @@ def test_what_was_read_is_hidden_in_errors_from_then_on(directory):
     (directory / "REGISTRY_TOKEN").write_text(KEY)
     read(directory, FPAI_SERVER__TOKEN="canary-of-the-door")
     assert hidden(f"{KEY} canary-of-the-door") == "[redacted] [redacted]"
+    load(None, {"OTEL_EXPORTER_OTLP_HEADERS": "a=Bearer%20otlp-canary-77"})
+    assert hidden("Bearer otlp-canary-77, otlp-canary-77") == "[redacted], [redacted]"
 
 
 def test_an_environment_that_was_read_keeps_no_secret():
-    given = dict.fromkeys((*SECRET_NAMES, "WEBHOOK_SECRET_OPS", "FPAI_SERVER__TOKEN"), KEY)
+    given = dict.fromkeys(
+        (*SECRET_NAMES, "WEBHOOK_SECRET_OPS", "FPAI_SERVER__TOKEN", "FPAI_server__token"), KEY
+    )
     kept = {"PATH": "/usr/bin", "FPAI_SERVER__PORT": "1", "CREDENTIALS_DIRECTORY": "/run/x"}
     environ = {**given, **kept}
     forget_secrets(environ)
@@ -113,3 +120,39 @@ def test_the_unit_names_every_secret_that_it_may_be_given():
     unit = (config_dir() / "systemd" / "fpai.service").read_text()
     named = set(re.findall(r"LoadCredential=(\w+):/etc/fpai/credentials/\1\n", unit))
     assert named == {*SECRET_NAMES, "WEBHOOK_SECRET_OPS"}
+
+
+SPAWNING = {
+    "subprocess.run",
+    "subprocess.Popen",
+    "subprocess.check_output",
+    "asyncio.create_subprocess_exec",
+    "asyncio.create_subprocess_shell",
+}
+OF_THE_OPERATORS_OWN_SHELL = {"cli/demo.py", "cli/init.py"}
+"""Verbs that start what the operator would: the browser's daemon, systemctl."""
+
+
+def spawns(source: str) -> Iterator[tuple[int, set[str]]]:
+    """Where a program is started, directly or in a thread, and by which keywords."""
+    for node in ast.walk(ast.parse(source)):
+        parts = (node.func, *node.args) if isinstance(node, ast.Call) else ()
+        if any(ast.unparse(part) in SPAWNING for part in parts):
+            yield node.lineno, {keyword.arg or "" for keyword in node.keywords}
+
+
+def test_whatever_the_daemon_starts_is_given_an_environment_of_its_own():
+    package = Path(executor.__file__).parent
+    found = [
+        (str(path.relative_to(package)), line, "env" in keywords)
+        for path in sorted(package.rglob("*.py"))
+        for line, keywords in spawns(path.read_text())
+    ]
+    assert len(found) >= 8
+    left = [(path, line) for path, line, has in found if not has and path not in OF_THE_OPERATORS_OWN_SHELL]
+    assert left == []
+
+
+def test_a_program_that_would_inherit_everything_is_noticed():
+    assert list(spawns("subprocess.run(['a'], check=True)")) == [(1, {"check"})]
+    assert list(spawns("asyncio.to_thread(subprocess.run, ['a'], env={})")) == [(1, {"env"})]

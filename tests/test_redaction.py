@@ -98,6 +98,7 @@ def test_parts_that_open_a_door_alone_are_secrets_too() -> None:
     redactor = Redactor([hook, signer])
     assert redactor.text("POST /services/T0001/B0002/abcdefgh 404") == f"POST /{HIDDEN} 404"
     assert redactor.text(signer.removeprefix("whsec_")) == HIDDEN
+    assert Redactor(["Bearer otlp-4f1d0b9c7e"]).text("key otlp-4f1d0b9c7e") == f"key {HIDDEN}"
     assert redactor.text("https://hooks.example/ answers whsec_") == "https://hooks.example/ answers whsec_"
 
 

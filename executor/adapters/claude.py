@@ -13,7 +13,7 @@ from executor.adapters.claude_errors import ErrorSorter
 from executor.adapters.claude_hearing import RedactedHearing
 from executor.adapters.claude_reply import ReplyReader
 from executor.adapters.claude_request import arguments
-from executor.domain.conversation import Heard, ModelReply, ModelRequest
+from executor.domain.conversation import Block, Heard, ModelReply, ModelRequest
 from executor.errors import ExecutorError
 from executor.redaction import Redactor
 
@@ -121,9 +121,16 @@ class Claude:
             reply,
             message_id=text(reply.message_id),
             model=text(reply.model),
-            content=tuple(value(reply.content)),
+            content=tuple(self._safe(block) for block in reply.content),
             stop_details=value(reply.stop_details),
         )
+
+    def _safe(self, block: Block) -> Block:
+        safe: Block = self._redactor.value(block)
+        if safe is not block and block["type"] == "thinking":
+            # It is signed, so it would be refused without the key, and it may not be left out before a tool.
+            raise self._errors.key_in_a_thought()
+        return safe
 
     def _sorted(self, error: Exception, model: str, stream: Any = None) -> ExecutorError:
         if hasattr(error, "status_code") and hasattr(error, "error_code"):

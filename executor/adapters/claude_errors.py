@@ -74,6 +74,14 @@ class ErrorSorter:
             f"The model API's reply was cut off or malformed{why}. Nothing of it was used.", hint=_AGAIN
         )
 
+    def key_in_a_thought(self) -> Permanent:
+        """The error for a signed thought that holds the key: it can be neither kept nor left out."""
+        return Permanent(
+            f"{self._where} says the key back in a thought of the model; nothing of that reply was kept.",
+            hint="No model is shown its key: who answers at [model] base_url looks at it. Replace the key.",
+            code="MODEL_SHOWS_KEY",
+        )
+
     def late(self, seconds: float) -> Transient:
         """The error for a reply that is not complete in time."""
         return Transient(

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import aiohttp
 
 from executor.errors import ExecutorError, Permanent, Transient
+from executor.redaction import hidden
 
 _LATER = frozenset(
     {
@@ -39,7 +40,7 @@ def refusal(error: str, status: int, retry_after: str = "") -> ExecutorError:
 
     Transient for a rate limit, trouble of Slack's own and 5xx, else Permanent with what to do.
     """
-    word = error.strip()[:60] or str(status)
+    word = hidden(error.strip())[:60] or str(status)
     if status in {408, 425, 429} or status >= 500 or word in _LATER:
         seconds = float(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
         return Transient(f"Slack cannot take it now ({word}).", retry_after=seconds)

@@ -46,7 +46,7 @@ def _version(path: Path) -> str:
             return ""
         script = "import platform; print(platform.python_version())"
         asked = subprocess.run(
-            [path, "-I", "-c", script], capture_output=True, text=True, timeout=10, check=True
+            [path, "-I", "-c", script], capture_output=True, text=True, timeout=10, check=True, env={}
         )
     except (OSError, subprocess.SubprocessError):
         return ""

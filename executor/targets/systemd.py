@@ -74,7 +74,13 @@ class SystemdLauncher:
         argv = [self._systemctl, "--no-ask-password", verb, _instance(release_id)]
         try:
             done = await asyncio.to_thread(
-                subprocess.run, argv, capture_output=True, text=True, timeout=_COMMAND_PATIENCE, check=False
+                subprocess.run,
+                argv,
+                capture_output=True,
+                text=True,
+                timeout=_COMMAND_PATIENCE,
+                check=False,
+                env={"PATH": os.defpath},
             )
         except (OSError, subprocess.SubprocessError) as error:
             raise Transient(

@@ -411,10 +411,10 @@ def test_importing_and_making_the_adapter_does_not_import_the_sdk() -> None:
 
 
 async def test_an_endpoint_that_says_the_key_back_is_quoted_without_it() -> None:
-    """In words, in thoughts, in a tool's input; in the reply, and in what is heard piece by piece."""
+    """In words and in a tool's input; in the reply, and in what is heard piece by piece."""
     encoded = base64.b64encode(f"me:{KEY}".encode()).decode()
     said = [
-        thought(f"The key is {KEY}."),
+        thought("I keep it to myself."),
         text(f"Basic {encoded} and {KEY}!"),
         call("bash", command=f"echo {KEY}"),
     ]
@@ -427,7 +427,17 @@ async def test_an_endpoint_that_says_the_key_back_is_quoted_without_it() -> None
     assert reply.calls[0]["input"] == {"command": "echo [redacted]"}
     for shown in (told, json.dumps(reply.content)):
         assert KEY not in shown and encoded[8:-4] not in shown and "sk-ant" not in shown
-    assert "The key is " in told and " and [redacted]!" in told
+    assert " and [redacted]!" in told
+    assert [block["type"] for block in reply.content] == ["thinking", "text", "tool_use"]
+
+
+async def test_a_signed_thought_with_the_key_is_heard_without_it_and_never_kept() -> None:
+    heard: list[str] = []
+    async with claude([thought(f"The key is {KEY}."), call("bash", command="ls")]) as (service, _):
+        with pytest.raises(Permanent) as refused:
+            await service.reply(request(), lambda _, added: heard.append(added))
+    assert refused.value.code == "MODEL_SHOWS_KEY"
+    assert "".join(heard).startswith("The key is [redacted].")
 
 
 async def test_what_a_stream_holds_back_is_heard_at_the_latest_when_the_reply_is_whole() -> None:
