@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
+from executor.durable import make_directory
 from executor.errors import ExecutorError
 
 
@@ -33,12 +34,12 @@ class StateLock:
     def __enter__(self) -> StateLock:
         """Take the lock. Raises StateNotWritable, or StateHeld with the holder's pid and address."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_directory(self._path.parent, 0o700)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StateNotWritable(
                 f"The state directory {self._path.parent} cannot be written: {error.strerror}.",
-                hint="Choose another with [state] dir or FPAI_STATE__DIR, or mend its owner and mode.",
+                hint="Choose another with [state] dir or FPAI_STATE__DIR, or mend its owner, mode or disk.",
             ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

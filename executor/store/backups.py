@@ -9,6 +9,8 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from executor.durable import make_directory, sync
+
 _NOT_THE_FILES_FAULT = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_BUSY,
@@ -52,7 +54,7 @@ class Backups:
         None when the database itself is found damaged: such a copy must not push out a good one. Raises
         OSError and sqlite3.Error when the disk refuses.
         """
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        make_directory(self._folder, 0o700)
         into = self._folder / time.strftime("executor-%Y%m%dT%H%M%SZ.db", time.gmtime(now))
         partial = into.with_suffix(".part")
         try:
@@ -61,6 +63,7 @@ class Backups:
                 return None
             partial.replace(into)
             os.utime(into, (now, now))
+            sync(self._folder)  # its name is on disk before an older copy goes
         finally:
             partial.unlink(missing_ok=True)
         for old in self.newest_first()[self._keep :]:
@@ -78,11 +81,7 @@ def copy_database(database: Path, into: Path) -> None:
         with closing(sqlite3.connect(into)) as copy:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")
-    handle = os.open(into, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(into)
 
 
 def problem_of(database: Path) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import aiosqlite
 
+from executor.durable import sync
 from executor.errors import Unavailable
 from executor.store.backups import is_damage
 from executor.store.histogram import Histogram
@@ -92,7 +93,7 @@ class Database:
             await asyncio.to_thread(_make_private, path)
             writer = await _connect(path, _writable)
             try:
-                await writer.call(lambda c: migrate(c, path, migrations()))
+                await writer.call(lambda c: _prepare(c, path))
                 reader = await _connect(path, _read_only)
             except BaseException:
                 await writer.close()  # its thread would keep the process from ending
@@ -248,6 +249,11 @@ def _make_private(path: Path) -> None:
     """SQLite gives -wal and -shm the mode of the database, so that has to be right from the start."""
     path.touch(mode=0o600, exist_ok=True)
     path.chmod(0o600)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    migrate(connection, path, migrations())
+    sync(path.parent)  # SQLite syncs the name of a new log as well, but takes no notice when that fails
 
 
 def _writable(path: Path) -> sqlite3.Connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Sequence
 from importlib.resources import files
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from executor.durable import sync
 from executor.errors import ExecutorError
 
 log = structlog.get_logger(__name__)
@@ -77,11 +77,7 @@ def _back_up(connection: sqlite3.Connection, into: Path) -> None:
     finally:
         copy.close()
     partial.replace(into)
-    folder = os.open(into.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the copy has its name before the first migration; its pages SQLite has synced
-    finally:
-        os.close(folder)
+    sync(into.parent)  # the copy has its name before the first migration; its pages SQLite has synced
 
 
 def _apply(connection: sqlite3.Connection, number: int, sql: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import time
@@ -10,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from executor.durable import sync
 from executor.errors import ExecutorError
 from executor.store.backups import Backups, problem_of
 
@@ -115,8 +115,5 @@ def _finish_what_a_kill_cut_off(database: Path) -> None:
 def _copy(backup: Path, into: Path) -> None:
     shutil.copyfile(backup, into)
     into.chmod(0o600)
-    handle = os.open(into, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(into)
+    sync(into.parent)  # the copy has its name before the damaged file loses its own

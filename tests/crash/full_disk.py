@@ -14,6 +14,7 @@ import resource
 import signal
 import sqlite3
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -31,16 +32,19 @@ async def large(_: StepContext) -> Outcome:
 
 
 class Heard:
-    """Everything that was told on the bus."""
+    """Everything that was told on the bus; `tell` hears of each event at once."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, tell: Callable[[str, int], None] = lambda build_id, seq: None) -> None:
         self._world = world
+        self._tell = tell
         self.events: set[tuple[str, int]] = set()
 
     async def listen(self) -> None:
         with self._world.bus.subscribe(None) as heard:
             while True:
-                self.events |= {(frame.event.build_id, frame.event.seq) for frame in await heard.take(0.05)}
+                for frame in await heard.take(0.05):
+                    self.events.add((frame.event.build_id, frame.event.seq))
+                    self._tell(frame.event.build_id, frame.event.seq)
 
 
 def stored(directory: Path) -> set[tuple[str, int]]:

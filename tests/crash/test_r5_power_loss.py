@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 
-from tests.crash.disk.check import fault_of, laid_out
-from tests.crash.disk.power import Disk
+from tests.crash.disk.check import fault_of, fault_of_copies, laid_out
+from tests.crash.disk.power import Disk, moments
 from tests.crash.disk.recorded_daemon import recorded
 from tests.crash.disk.recorder import COMPILER, Operation
 from tests.proof.scale import scaled
@@ -25,29 +24,21 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> list[Operation]:
     return recorded(tmp_path_factory.mktemp("recorded"))
 
 
-def moments(done: list[Operation], count: int, *, lying: bool = False) -> Iterator[tuple[int, Disk]]:
-    """`count` moments, spread evenly over the operations; a disk is good until the next is asked for."""
-    disk, shown = Disk(lying=lying), 0
-    for number, one in enumerate(done, 1):
-        disk.do(one)
-        while shown * len(done) < number * count:
-            shown += 1
-            yield shown, disk
-
-
 def test_r5_a_power_cut_at_any_moment_leaves_a_sound_database_with_everything_acknowledged(done, ledger):
     told = [one for one in done if one.kind == "A"]
     assert len(told) > 40
-    for seed, disk in moments(done, STATES):
+    assert any(one.kind == "R" and one.data.startswith(b"backups/") for one in done)
+    for seed, disk in moments(done, STATES, Disk()):
         with laid_out(disk.crash(random.Random(seed))) as root:
             fault = fault_of(root, disk.acknowledged, whole=seed % _WHOLE_EVERY == 0)
+            fault = fault or fault_of_copies(root, ())
         assert not fault, f"crash state {seed}: {fault}"
         ledger.tried("crash states of a real daemon's disk")
 
 
 def test_r5_the_check_finds_what_a_disk_that_only_pretends_to_sync_has_lost(done):
     found = set()
-    for seed, disk in moments(done, 60, lying=True):
+    for seed, disk in moments(done, 60, Disk(lying=True)):
         disk.synced_names = dict(disk.names)
         with laid_out(disk.crash(random.Random(seed))) as root:
             found.add(fault_of(root, disk.acknowledged, whole=False).partition(":")[0])

@@ -1,22 +1,29 @@
-"""R6: a disk that refuses every Nth write or sync is waited out; nothing is told that is not on it."""
+"""R5, R6: a disk that refuses every Nth write or sync is waited out; nothing is told that is not on it."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from sqlite3 import connect
 
 import pytest
 
-from tests.crash.disk.recorder import COMPILER, compiled, preload
-from tests.proof.scale import IN_FULL
+from tests.crash.disk.check import fault_of, laid_out
+from tests.crash.disk.power import Disk, moments
+from tests.crash.disk.recorder import COMPILER, Operation, compiled, operations, preload
+from tests.proof.scale import IN_FULL, scaled
 
 ROOT = Path(__file__).parents[2]
+STATES = scaled(100, 1_500)
+SYNC_NTHS = (2, 3, 5) if IN_FULL else (3,)
 NTHS = range(1, 31) if IN_FULL else (2,)
 FAULTS = {
     "no space to write": (errno.ENOSPC, 0),
@@ -32,12 +39,15 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compiled(tmp_path_factory.mktemp("shim"))
 
 
-def told(directory: Path, shim: Path, every: int, fault: tuple[int, int]) -> dict:
-    words = {"FPAI_FAULT": f"{every},{fault[0]},{fault[1]}", "FPAI_FAULT_WHILE": str(directory / "failing")}
+def told(directory: Path, shim: Path, every: int, fault: tuple[int, int], log: Path | None = None) -> dict:
+    words = {
+        "FPAI_FAULT": f"{every},{every},{fault[0]},{fault[1]}",
+        "FPAI_FAULT_WHILE": str(directory / "failing"),
+    }
     ran = subprocess.run(
         [sys.executable, "-m", "tests.crash.disk.failing", str(directory)],
         cwd=ROOT,
-        env={**os.environ, **preload(shim, directory, **words)},
+        env={**os.environ, **preload(shim, directory, log, **words)},
         capture_output=True,
         text=True,
         timeout=120,
@@ -61,3 +71,32 @@ def test_r6_every_nth_write_or_sync_may_fail_and_the_builds_end_as_ever(tmp_path
         ledger.tried(f"disks with {kind}")
     assert seen > 5
     ledger.tried("writes that were refused", seen)
+
+
+def faults(done: Sequence[Operation], states: int) -> list[str]:
+    """What is wrong with the states that power cuts during these operations may leave."""
+    found = []
+    for seed, disk in moments(done, states, Disk()):
+        with laid_out(disk.crash(random.Random(seed))) as root:
+            found.append(fault_of(root, disk.acknowledged, whole=False))
+    return [f"crash state {seed}: {fault}" for seed, fault in enumerate(found, 1) if fault]
+
+
+def ignored(done: Sequence[Operation]) -> list[Operation]:
+    """As by a daemon that takes no notice: what it was told is synced was refused now and then."""
+    return [replace(one, kind="F") if one.kind == "S" and n % 3 == 0 else one for n, one in enumerate(done)]
+
+
+@pytest.mark.parametrize("every", SYNC_NTHS)
+def test_r5_r6_what_a_refused_sync_dropped_is_written_again_before_anybody_is_told(
+    tmp_path, shim, every, ledger
+):
+    directory, log = tmp_path / "state", tmp_path / "disk.log"
+    directory.mkdir()
+    assert told(directory, shim, every, FAULTS["a sync that fails"], log)["states"] == ["complete"] * 5
+    done = operations(log, directory)
+    assert sum(one.kind == "F" for one in done) > 5
+    assert sum(one.kind == "A" for one in done) > 50
+    assert faults(done, STATES) == []
+    ledger.tried("crash states of a disk whose syncs are refused", STATES)
+    assert any(": lost: " in fault for fault in faults(ignored(done), 40)), "the check finds nothing"

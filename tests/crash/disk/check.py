@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from executor.store.backups import Backups
+from executor.store.backups import Backups, problem_of
 from executor.store.database import Database
 from executor.store.rescue import DamagedDatabase, rescued
 
@@ -51,6 +51,16 @@ def fault_of(root: Path, acknowledged: Sequence[str], *, whole: bool) -> str:
         return next((f"lost: {one}" for one in acknowledged if not _holds(database, json.loads(one))), "")
 
 
+def fault_of_copies(root: Path, acknowledged: Sequence[str]) -> str:
+    """What is wrong with the backups: each that has its name is whole, the last one told of is there."""
+    copies = Backups(root / DATABASE, 6).newest_first()
+    for copy in copies:
+        if problem := problem_of(copy):
+            return f"corrupt: {copy.name}: {problem}"
+    told = [json.loads(one)["backup"] for one in acknowledged[-1:]]
+    return "" if not told or told[0] in {copy.name for copy in copies} else f"lost: {told[0]}"
+
+
 async def _opened(path: Path) -> None:
     database = await Database.open(path)
     await database.close()
@@ -59,6 +69,8 @@ async def _opened(path: Path) -> None:
 def _holds(database: sqlite3.Connection, told: dict) -> bool:
     if "event" in told:
         sql, values = "SELECT 1 FROM events WHERE build_id = ? AND seq = ?", tuple(told["event"])
+    elif "droplet" in told:
+        sql, values = "SELECT 1 FROM droplets WHERE id = ?", (told["droplet"],)
     elif "cancelled" in told:
         sql, values = "SELECT 1 FROM builds WHERE id = ? AND state = 'cancelled'", (told["cancelled"],)
     else:

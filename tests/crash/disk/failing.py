@@ -1,16 +1,19 @@
 """A daemon's engine on a disk that refuses every Nth write or sync for a while; prints what came of it.
 
-`python -m tests.crash.disk.failing DIR` under the recorder, with FPAI_FAULT and FPAI_FAULT_WHILE=DIR/failing.
+`python -m tests.crash.disk.failing DIR` under the recorder, with FPAI_FAULT and FPAI_FAULT_WHILE=DIR/failing;
+with FPAI_RECORD_LOG each event that is told is acknowledged in the log.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 
 from executor.errors import Unavailable
+from tests.crash.disk.recorder import acknowledge
 from tests.crash.full_disk import BUILDS, Heard, done, large, stored, submitted, without_gaps
 from tests.engine.conftest import World, running_world
 
@@ -30,10 +33,16 @@ async def beats(world: World) -> int:
     return refused
 
 
+def acknowledged(build_id: str, seq: int) -> None:
+    """Note it in the recorder's log, if there is one."""
+    if log := os.environ.get("FPAI_RECORD_LOG"):
+        acknowledge(Path(log), json.dumps({"event": [build_id, seq]}))
+
+
 async def main(directory: Path) -> None:
     failing = directory / "failing"
     async with running_world(directory) as world:
-        heard = Heard(world)
+        heard = Heard(world, acknowledged)
         listening = asyncio.create_task(heard.listen())
         world.steps[4].script = large
         failing.touch()

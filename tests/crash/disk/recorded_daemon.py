@@ -20,7 +20,13 @@ def recorded(home: Path) -> list[Operation]:
     """Run two lives of a daemon, the second ended by SIGKILL; return what they did and acknowledged."""
     log, state = home / "disk.log", home / ".executor"
     env = preload(compiled(home), state, log)
-    daemon = RealDaemon(home, FPAI_BUILDS__MAX_CONCURRENT="2", FPAI_MODEL__PROVIDER="scaffold", **env)
+    daemon = RealDaemon(
+        home,
+        FPAI_BUILDS__MAX_CONCURRENT="2",
+        FPAI_STATE__BACKUP_EVERY="1",
+        FPAI_MODEL__PROVIDER="scaffold",
+        **env,
+    )
     try:
         daemon.start()
         followed = _order(daemon, log, ORDERS)

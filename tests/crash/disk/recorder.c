@@ -1,10 +1,11 @@
 /* What a process does to the files of its database, in order: LD_PRELOAD this, and name the directory in
  * FPAI_RECORD_DIR and the log in FPAI_RECORD_LOG. Each record is {op, path length, offset, data length}, packed,
- * then path and data. Ops: C created, W written, T truncated to offset, S synced, R renamed (data: new path),
- * U unlinked; A is the harness's own: something was acknowledged.
+ * then path and data. Ops: C created, D directory made, W written, T truncated to offset, S synced, F a sync that
+ * was refused, R renamed (data: new path), U unlinked; A is the harness's own: something was acknowledged.
  *
- * FPAI_FAULT="every,write errno,sync errno" lets every Nth of these calls fail instead (0: none of that kind),
- * for as long as the file FPAI_FAULT_WHILE exists. */
+ * FPAI_FAULT="first,every,write errno,sync errno" lets the first of these calls fail instead, and every Nth
+ * after it (0: only that one); an errno of 0 leaves that kind alone. Where FPAI_FAULT_WHILE names a file, calls
+ * count only while it exists. fpai_fault() sets the same four from inside and returns the calls counted so far. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -31,8 +32,9 @@ struct __attribute__((packed)) record {
 };
 
 static const char *directory, *fault_while;
+static char parent[PATH_MAX];
 static int log_fd = -1;
-static int fault_every, write_errno, sync_errno, calls;
+static int fault_first, fault_every, write_errno, sync_errno, calls;
 static char *paths[MOST_FILES];
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
@@ -40,15 +42,35 @@ __attribute__((constructor)) static void begin(void) {
     const char *log = getenv("FPAI_RECORD_LOG"), *fault = getenv("FPAI_FAULT");
     directory = getenv("FPAI_RECORD_DIR");
     fault_while = getenv("FPAI_FAULT_WHILE");
+    if (directory && strrchr(directory, '/'))
+        snprintf(parent, sizeof parent, "%.*s", (int)(strrchr(directory, '/') - directory), directory);
     if (log)
         log_fd = (int)syscall(SYS_openat, AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fault)
-        sscanf(fault, "%d,%d,%d", &fault_every, &write_errno, &sync_errno);
+        sscanf(fault, "%d,%d,%d,%d", &fault_first, &fault_every, &write_errno, &sync_errno);
 }
 
-/* The database, its log and its copies; never the index in shared memory, which a crash throws away. */
+/* For a process that tries many faults one after the other. */
+int fpai_fault(int first, int every, int write_error, int sync_error) {
+    pthread_mutex_lock(&one_at_a_time);
+    int seen = calls;
+    calls = 0;
+    fault_first = first;
+    fault_every = every;
+    write_errno = write_error;
+    sync_errno = sync_error;
+    pthread_mutex_unlock(&one_at_a_time);
+    return seen;
+}
+
+/* The database, its log and its copies, and the directories of all; never the index in shared memory, which a
+ * crash throws away. */
 static int is_watched(const char *path) {
-    if (!directory || strncmp(path, directory, strlen(directory)) != 0)
+    if (!directory)
+        return 0;
+    if (!strcmp(path, parent))
+        return 1;
+    if (strncmp(path, directory, strlen(directory)) != 0)
         return 0;
     const char *rest = path + strlen(directory);
     if (!*rest || !strcmp(rest, "/backups"))
@@ -69,25 +91,28 @@ static void note(char op, const char *path, uint64_t offset, const void *data, u
 static const char *path_of(int fd) { return fd >= 0 && fd < MOST_FILES ? paths[fd] : NULL; }
 
 static int fails(int with) {
-    if (!with || !fault_every || (fault_while && syscall(SYS_access, fault_while, F_OK) != 0))
+    if (!with || !fault_first || (fault_while && syscall(SYS_access, fault_while, F_OK) != 0))
         return 0;
-    if (++calls % fault_every)
+    int after = ++calls - fault_first;
+    if (after < 0 || (after && (!fault_every || after % fault_every)))
         return 0;
     errno = with;
     return 1;
 }
 
+/* The path as seen from the root; NULL when that cannot be told. */
+static const char *absolute(int at, const char *path, char whole[PATH_MAX]) {
+    if (path[0] == '/')
+        return path;
+    if (at != AT_FDCWD || !getcwd(whole, PATH_MAX - strlen(path) - 2))
+        return NULL;
+    return strcat(strcat(whole, "/"), path);
+}
+
 static int opened(int at, const char *path, int flags, mode_t mode) {
-    char whole[PATH_MAX];
-    if (path[0] != '/') {
-        if (at != AT_FDCWD || !getcwd(whole, sizeof whole - strlen(path) - 2))
-            return (int)syscall(SYS_openat, at, path, flags, mode);
-        strcat(strcat(whole, "/"), path);
-    } else {
-        strncpy(whole, path, sizeof whole - 1);
-        whole[sizeof whole - 1] = 0;
-    }
-    if (!is_watched(whole))
+    char room[PATH_MAX];
+    const char *whole = absolute(at, path, room);
+    if (!whole || !is_watched(whole))
         return (int)syscall(SYS_openat, at, path, flags, mode);
     pthread_mutex_lock(&one_at_a_time);
     int is_new = (flags & O_CREAT) && syscall(SYS_access, whole, F_OK) != 0;
@@ -153,6 +178,15 @@ ssize_t write(int fd, const void *data, size_t length) { return written(fd, data
 ssize_t pwrite(int fd, const void *data, size_t length, off_t offset) { return written(fd, data, length, offset, 1); }
 ssize_t pwrite64(int fd, const void *data, size_t length, off_t offset) { return written(fd, data, length, offset, 1); }
 
+/* Python copies a file inside the kernel, out of our sight, unless that is refused. */
+ssize_t sendfile64(int to, int from, off_t *offset, size_t count) {
+    if (!path_of(to))
+        return syscall(SYS_sendfile, to, from, offset, count);
+    errno = EINVAL;
+    return -1;
+}
+ssize_t sendfile(int to, int from, off_t *offset, size_t count) { return sendfile64(to, from, offset, count); }
+
 static int noted(char op, int fd, uint64_t offset, int with, long number, long argument) {
     const char *path = path_of(fd);
     if (!path)
@@ -160,8 +194,8 @@ static int noted(char op, int fd, uint64_t offset, int with, long number, long a
     pthread_mutex_lock(&one_at_a_time);
     int done = fails(with) ? -1 : (int)syscall(number, fd, argument);
     int saved = errno;
-    if (!done)
-        note(op, path, offset, NULL, 0);
+    if (!done || op == 'S')
+        note(done ? 'F' : op, path, offset, NULL, 0);
     pthread_mutex_unlock(&one_at_a_time);
     errno = saved;
     return done;
@@ -171,6 +205,19 @@ int fsync(int fd) { return noted('S', fd, 0, sync_errno, SYS_fsync, 0); }
 int fdatasync(int fd) { return noted('S', fd, 0, sync_errno, SYS_fdatasync, 0); }
 int ftruncate(int fd, off_t size) { return noted('T', fd, (uint64_t)size, write_errno, SYS_ftruncate, size); }
 int ftruncate64(int fd, off_t size) { return noted('T', fd, (uint64_t)size, write_errno, SYS_ftruncate, size); }
+
+int mkdir(const char *path, mode_t mode) {
+    char room[PATH_MAX];
+    const char *whole = absolute(AT_FDCWD, path, room);
+    pthread_mutex_lock(&one_at_a_time);
+    int done = (int)syscall(SYS_mkdir, path, mode);
+    int saved = errno;
+    if (!done && whole && is_watched(whole))
+        note('D', whole, 0, NULL, 0);
+    pthread_mutex_unlock(&one_at_a_time);
+    errno = saved;
+    return done;
+}
 
 int unlink(const char *path) {
     pthread_mutex_lock(&one_at_a_time);
