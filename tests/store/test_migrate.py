@@ -104,7 +104,9 @@ def test_r12_every_released_schema_has_its_fixture():
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.stem)
-async def test_r12_a_database_of_every_released_schema_is_taken_over_with_all_that_it_holds(tmp_path, schema):
+async def test_r12_a_database_of_every_released_schema_is_taken_over_with_all_that_it_holds(
+    tmp_path, schema, ledger
+):
     with closing(_released(tmp_path / "executor.db", schema)) as old:
         tables = [row[0] for row in old.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
         rows = {name: old.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
@@ -117,12 +119,13 @@ async def test_r12_a_database_of_every_released_schema_is_taken_over_with_all_th
         assert len(await store.builds.events(done.id, 0, 500)) == done.last_seq
         assert len(await store.droplets.releases(done.droplet_id)) == 1
         assert await store.builds.artifact(done.id, "spec") is not None
+        ledger.tried("released schemas")
     finally:
         await store.close()
 
 
 @pytest.mark.parametrize("schema", SCHEMAS[:-1], ids=lambda schema: schema.stem)
-def test_r12_a_kill_at_any_statement_of_a_migration_leaves_one_schema_or_the_next(tmp_path, schema):
+def test_r12_a_kill_at_any_statement_of_a_migration_leaves_one_schema_or_the_next(tmp_path, schema, ledger):
     path, nth, died = tmp_path / "executor.db", 0, True
     while died:
         nth += 1
@@ -137,6 +140,7 @@ def test_r12_a_kill_at_any_statement_of_a_migration_leaves_one_schema_or_the_nex
             assert after.execute("SELECT count(*) FROM builds").fetchone()[0] == 2
             migrate(after, path, KNOWN)
             assert _shape(after) == _shape_of(KNOWN[-1][0])
+        ledger.tried("kill points of migrations")
     assert nth > 3
 
 
