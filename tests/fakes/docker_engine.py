@@ -1,4 +1,4 @@
-"""A docker engine that behaves, in this event loop, and the `docker` command by which others talk to it.
+"""A docker engine that behaves, in this event loop; others talk to it by a `docker` command.
 
 It knows the commands and options that the product uses, as Docker 20.10 does them, and refuses every other
 one, so that nothing passes by accident. A command takes effect before it is answered.
@@ -6,83 +6,23 @@ one, so that nothing passes by accident. A command takes effect before it is ans
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import hashlib
 import json
-import os
 import random
-import socket
-import sys
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.docker_command import DockerCommand
 from tests.fakes.docker_containers import FakeContainer, Life
 from tests.fakes.docker_images import FakeImage, FakeImages, Refused
+from tests.fakes.docker_words import environment, inspected, labels, pairs
 
 _NOT_THERE = "Error response from daemon: No such container: {}"
-# What each command takes: options with a word after them, and options without.
-_OPTIONS: dict[str, tuple[str, str]] = {
-    "run": (
-        "pull name network restart cap-drop security-opt memory memory-swap pids-limit stop-timeout"
-        " log-driver log-opt label env-file volume publish tmpfs user entrypoint",
-        "detach read-only",
-    ),
-    "build": ("tag label", "quiet pull=false rm force-rm"),
-    "ps": ("filter", "all quiet no-trunc"),
-    "image ls": ("filter", "quiet no-trunc"),
-    "version": ("format", ""),
-    "update": ("restart", ""),
-    "stop": ("time", ""),
-    "kill": ("signal", ""),
-    "rm": ("", "force"),
-    "logs": ("tail", ""),
-    "load": ("input", "quiet"),
-    "save": ("output", ""),
-    "pull": ("", "quiet"),
-    "push": ("", "quiet"),
-}
-_PLAIN = (
-    "start", "tag", "exec", "top", "image inspect", "image rm", "container inspect", "network inspect",
-    "network create",
-)  # fmt: skip
-# A container's own words come after the first word that is no option: they are not docker's.
-_COMMAND = """\
-#!{python} -IS
-import _socket, posix, sys
-line = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-line.connect("\\0{name}")
-line.sendall("\\0".join(sys.argv[1:]).encode("utf-8", "surrogateescape"))
-line.shutdown(_socket.SHUT_WR)
-said = b""
-while more := line.recv(1 << 16):
-    said += more
-head, _, rest = said.partition(b"\\n")
-if not head:
-    sys.exit(255)
-code, length = head.split()
-for descriptor, text in ((1, rest[: int(length)]), (2, rest[int(length) :])):
-    while text:
-        text = text[posix.write(descriptor, text) :]
-sys.exit(int(code))
-"""
 
 
-@dataclass
-class _Fault:
-    """What happens to the next command in which the words occur: refused before it, or lost after it."""
-
-    words: str
-    code: int = 0
-    text: str = ""
-    lose: bool = False
-
-
-class FakeEngine:
+class FakeEngine(DockerCommand):
     """An async context manager. `bin` is a directory for a PATH, with the `docker` command of this engine.
 
     `behaviours` are what releases do (see docker_containers.Life), by the beginning of a release id; `acts`
@@ -90,45 +30,18 @@ class FakeEngine:
     """
 
     def __init__(self, where: Path) -> None:
-        self.bin = where / "bin"
+        super().__init__(where)
         self.images = FakeImages()
         self.containers: dict[str, FakeContainer] = {}
         self.networks: set[str] = set()
         self.acts: list[str] = []
         self.behaviours: dict[str, str] = {}
-        self.lose_replies: Callable[[], None] = lambda: None
-        self.faults: list[_Fault] = []
         self._lives: dict[str, Life] = {}
         self._subnet = f"127.{random.randint(64, 254)}.{random.randint(0, 254)}"
-        self._busy = 0
-
-    async def __aenter__(self) -> FakeEngine:
-        name = f"fpai-fake-{uuid.uuid4().hex}"
-        listening = socket.socket(socket.AF_UNIX)
-        listening.bind(f"\0{name}")
-        self._server = await asyncio.start_unix_server(self._serve, sock=listening)
-        self.bin.mkdir(parents=True, exist_ok=True)
-        command = self.bin / "docker"
-        command.write_text(_COMMAND.format(python=os.path.realpath(sys.executable), name=name))
-        command.chmod(0o755)
-        return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        for life in list(self._lives.values()):
-            await life.stop()
-
-    def fail(self, words: str, code: int, text: str) -> None:
-        """Refuse the next command in which these words occur; it changes nothing."""
-        self.faults.append(_Fault(words, code, text))
-
-    def drop_reply(self, words: str) -> None:
-        """Do the next command in which these words occur, and lose the way back before it is answered."""
-        self.faults.append(_Fault(words, lose=True))
-
-    @property
-    def idle(self) -> bool:
-        return self._busy == 0
+        await super().__aexit__()
+        await self._stop_all()
 
     def state(self) -> dict[str, Any]:
         """Everything it has, as a copy."""
@@ -137,9 +50,7 @@ class FakeEngine:
 
     async def restore(self, state: dict[str, Any]) -> None:
         """Be as it was: what ran then runs again."""
-        for life in list(self._lives.values()):
-            await life.stop()
-        self._lives.clear()
+        await self._stop_all()
         self.faults.clear()
         for name, value in copy.deepcopy(state).items():
             setattr(self, name, value)
@@ -147,42 +58,10 @@ class FakeEngine:
             if container.running:
                 await self._live(container)
 
-    async def answer(self, argv: Sequence[str]) -> tuple[int, str, str]:
-        """What the command does: its exit code, and what it prints on stdout and stderr."""
-        said = " ".join(argv)
-        fault = next((fault for fault in self.faults if fault.words in said), None)
-        if fault is not None:
-            self.faults.remove(fault)
-        if fault is not None and not fault.lose:
-            return fault.code, "", f"{fault.text}\n"
-        try:
-            answered = 0, await self._done(list(argv)), ""
-        except Refused as refused:
-            answered = refused.code, refused.out, f"{refused.text}\n"
-        if fault is not None:
-            self.lose_replies()
-            return 255, "", ""
-        return answered
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._busy += 1
-        try:
-            argv = (await reader.read()).decode("utf-8", "surrogateescape").split("\0")
-            code, out, error = await self.answer(argv)
-            writer.write(f"{code} {len(out.encode())}\n{out}{error}".encode())
-            with suppress(OSError):
-                await writer.drain()
-        finally:
-            self._busy -= 1
-            writer.close()
-
-    async def _done(self, argv: list[str]) -> str:
-        two = " ".join(argv[:2])
-        command = two if two in _OPTIONS or two in _PLAIN else argv[0]
-        if command not in _OPTIONS and command not in _PLAIN:
-            raise Refused(f"docker: unknown command: docker {argv[0]}\n\nRun 'docker --help'")
-        given, rest = _read(command, argv[len(command.split()) :])
-        return await getattr(self, f"_{command.replace(' ', '_')}")(given, rest) or ""
+    async def _stop_all(self) -> None:
+        for life in list(self._lives.values()):
+            await life.stop()
+        self._lives.clear()
 
     # What runs
 
@@ -201,8 +80,8 @@ class FakeEngine:
             id=hashlib.sha256(uuid.uuid4().bytes).hexdigest(),
             name=name,
             image_id=image.id,
-            labels={**image.labels, **_pairs(given.get("label", []))},
-            env=_environment(given.get("env-file", [])),
+            labels={**image.labels, **pairs(given.get("label", []))},
+            env=environment(given.get("env-file", [])),
             network=network,
             restart=given["restart"][0],
             entrypoint=given.get("entrypoint", [""])[0],
@@ -324,22 +203,22 @@ class FakeEngine:
         return "PID\n101\n102" if container.is_edge else "PID\n101"
 
     async def _ps(self, given: dict[str, list[str]], rest: list[str]) -> str:
-        wanted = _labels(given)
+        wanted = labels(given)
         found = [c for c in self.containers.values() if wanted.items() <= c.labels.items()]
         return "\n".join(c.id for c in found if c.running or "all" in given)
 
     async def _container_inspect(self, given: dict[str, list[str]], rest: list[str]) -> str:
         by_id = {container.id: container for container in self.containers.values()}
-        return _inspected([self.containers.get(n) or by_id.get(n) for n in rest], rest, _NOT_THERE)
+        return inspected([self.containers.get(n) or by_id.get(n) for n in rest], rest, _NOT_THERE)
 
     # Images and networks
 
     async def _image_inspect(self, given: dict[str, list[str]], rest: list[str]) -> str:
         text = "Error response from daemon: no such image: {0}: No such image: {0}:latest"
-        return _inspected([self.images.find(name) for name in rest], rest, text)
+        return inspected([self.images.find(name) for name in rest], rest, text)
 
     async def _image_ls(self, given: dict[str, list[str]], rest: list[str]) -> str:
-        return "\n".join(image.id for image in self.images.listed(_labels(given)))
+        return "\n".join(image.id for image in self.images.listed(labels(given)))
 
     async def _image_rm(self, given: dict[str, list[str]], rest: list[str]) -> str:
         users = [(c.id, c.image_id, c.running) for c in self.containers.values()]
@@ -348,7 +227,7 @@ class FakeEngine:
         return f"Untagged: {rest[0]}"
 
     async def _build(self, given: dict[str, list[str]], rest: list[str]) -> str:
-        image = self.images.build(Path(rest[0]), given["tag"][0], _pairs(given.get("label", [])))
+        image = self.images.build(Path(rest[0]), given["tag"][0], pairs(given.get("label", [])))
         return self._acted("build", image)
 
     async def _load(self, given: dict[str, list[str]], rest: list[str]) -> str:
@@ -402,46 +281,3 @@ _NC = "No such container: {0}"
 
 def _of_run(text: str) -> Refused:
     return Refused(f"docker: Error response from daemon: {text}\n\nRun 'docker run --help'", 125)
-
-
-def _read(command: str, words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
-    """The options that were given, by name, and the words after them."""
-    valued, plain = (text.split() for text in _OPTIONS.get(command, ("", "")))
-    given: dict[str, list[str]] = {}
-    while words and words[0].startswith("--"):
-        name = words.pop(0)[2:]
-        if name in plain:
-            given[name] = []
-        elif name in valued and words:
-            given.setdefault(name, []).append(words.pop(0))
-        else:
-            raise Refused(f"unknown flag: --{name}\n\nUsage:  docker {command} [OPTIONS]", 125)
-    return given, words
-
-
-def _inspected(found: Sequence[Any], names: Sequence[str], text: str) -> str:
-    """Those that are there on stdout; those that are not as errors."""
-    out = json.dumps([one.inspected() for one in found if one is not None]) + "\n"
-    missing = [text.format(name) for name, one in zip(names, found, strict=True) if one is None]
-    if missing:
-        raise Refused("\n".join(missing), out=out)
-    return out
-
-
-def _labels(given: dict[str, list[str]]) -> dict[str, str]:
-    return _pairs([text.removeprefix("label=") for text in given.get("filter", [])])
-
-
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
-    return dict(text.split("=", 1) for text in texts)
-
-
-def _environment(files: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name in files:
-        path = Path(name)
-        if not path.exists():
-            text = f"docker: open {name}: no such file or directory\n\nRun 'docker run --help'"
-            raise Refused(text, 125)
-        found |= _pairs(path.read_text().splitlines())
-    return found
