@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.cli.served import Served, serving
 
 ROOT = Path(__file__).parents[2]
 # A test run in the background ignores Ctrl-C, and its children would inherit that.
@@ -23,24 +23,10 @@ FPAI = [
 ]
 
 
-def _load(name: str) -> ModuleType:
-    """Tests are no package (import-mode importlib), so the neighbour is loaded by its path."""
-    spec = importlib.util.spec_from_file_location(f"cli_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def fakes() -> ModuleType:
-    return _load("fake_daemon")
-
-
 @pytest.fixture
-def served(fakes: ModuleType) -> Iterator[Any]:
-    with fakes.serving() as daemon:
+def served() -> Iterator[Served]:
+    """A fake daemon on a port of its own."""
+    with serving() as daemon:
         yield daemon
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli import documents
+
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -122,8 +124,8 @@ def complete(run: Run, line: str) -> list[str]:
     return run(env=env).stdout.split()
 
 
-def test_completion_offers_verbs_build_ids_and_last(fakes: Any, served: Any, run: Run) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+def test_completion_offers_verbs_build_ids_and_last(served: Any, run: Run) -> None:
+    build = served.fake.add(documents.make_build(1))["build_id"]
     assert complete(run, "fpai app") == ["approve"]
     assert complete(run, "fpai status build-1") == [build]
     assert complete(run, "fpai watch @") == ["@last"]
@@ -136,8 +138,8 @@ def test_completion_without_a_daemon_is_silent(served: Any, run: Run) -> None:
     assert complete(run, "fpai status build-1") == []
 
 
-def test_a_reader_that_leaves_early_causes_no_noise(fakes: Any, served: Any, start: Any) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+def test_a_reader_that_leaves_early_causes_no_noise(served: Any, start: Any) -> None:
+    build = served.fake.add(documents.make_build(1))["build_id"]
     served.fake.artifacts[build, "diff"] = ("text/plain", "+ line\n" * 200_000)
     process = start("diff", build)
     process.stdout.readline()

@@ -19,6 +19,7 @@ from rich.cells import cell_len
 from executor.cli import exits
 from executor.cli.manual import ENTRIES
 from executor.cli.verbs import make_app
+from tests.cli import documents
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 CONTRACT = {
@@ -125,23 +126,19 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-def test_bash_completes_build_ids(fakes: Any, served: Any, shell: Callable[..., str]) -> None:
-    ids = [served.fake.add(fakes.make_build(number))["build_id"] for number in (1, 2)]
+def test_bash_completes_build_ids(served: Any, shell: Callable[..., str]) -> None:
+    ids = [served.fake.add(documents.make_build(number))["build_id"] for number in (1, 2)]
     assert sorted(shell("bash", BASH).split()) == ids
 
 
-def test_fish_completes_build_ids_with_their_states(
-    fakes: Any, served: Any, shell: Callable[..., str]
-) -> None:
-    build = served.fake.add(fakes.make_build(1, status="failed"))["build_id"]
+def test_fish_completes_build_ids_with_their_states(served: Any, shell: Callable[..., str]) -> None:
+    build = served.fake.add(documents.make_build(1, status="failed"))["build_id"]
     found = shell("fish", "fpai completion fish | source; complete -C 'fpai logs build-'")
     assert found.split("\t") == [build, "failed\n"]
 
 
-def test_zsh_takes_the_script_and_is_offered_build_ids(
-    fakes: Any, served: Any, shell: Callable[..., str]
-) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+def test_zsh_takes_the_script_and_is_offered_build_ids(served: Any, shell: Callable[..., str]) -> None:
+    build = served.fake.add(documents.make_build(1))["build_id"]
     # zsh completes only at a prompt: its own functions are stood in for, and told what they would show.
     script = """
     compdef() { :; }

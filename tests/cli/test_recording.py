@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from tests.cli import documents
+
 ROOT = Path(__file__).parents[2]
 KEPT = Path(os.environ.get("FPAI_SCREENSHOTS", ROOT / ".screenshots"))
 INTENT = "Build Analytics Engine for tracking droplet metrics"
@@ -110,7 +112,6 @@ def terminal(served: Any, environment: dict[str, str], tmp_path: Path) -> Iterat
 @pytest.mark.parametrize("colour", [True, False], ids=["colour", "plain"])
 @pytest.mark.parametrize(("columns", "lines"), [(80, 40), (200, 50)])
 def test_build_watch_approve_open(
-    fakes: Any,
     served: Any,
     terminal: Callable[..., Terminal],
     tmp_path: Path,
@@ -121,7 +122,7 @@ def test_build_watch_approve_open(
     fake, screen = served.fake, terminal(columns, lines, **({} if colour else {"NO_COLOR": "1"}))
     now = datetime.now(UTC)
     fake.promised = (now + timedelta(minutes=90)).isoformat()
-    details = fakes.make_build(1)["current_step_details"] | {"started_at": now.isoformat()}
+    details = documents.make_build(1)["current_step_details"] | {"started_at": now.isoformat()}
     fake.submitted = {"approval_mode": "final", "intent": INTENT, "current_step_details": details}
     fake.submitted["estimated_completion"] = fake.promised
     # build: the table moves with the build
@@ -148,8 +149,8 @@ def test_build_watch_approve_open(
         build, "Verified.", step=5, current_step=5, current_step_name="Verifier", steps_completed=done(4)
     )
     screen.until("168 tests pass")
-    fake.notices[build] = [fakes.notice("slack", about="build.gate_opened")]
-    waits = {"status": "waiting_approval", "gate": fakes.gate() | {"evidence": EVIDENCE}}
+    fake.notices[build] = [documents.notice("slack", about="build.gate_opened")]
+    waits = {"status": "waiting_approval", "gate": documents.gate() | {"evidence": EVIDENCE}}
     waits |= {"current_step": 6, "current_step_name": "Deployer", "steps_completed": done(5)}
     fake.tell(build, "Deploy it?", step=6, **waits)
     shown = screen.until(
@@ -241,9 +242,9 @@ def until_written(path: Path, text: str) -> None:
 
 
 def test_a_terminal_that_cannot_draw_gets_a_line_an_event(
-    fakes: Any, served: Any, terminal: Callable[..., Terminal]
+    served: Any, terminal: Callable[..., Terminal]
 ) -> None:
-    build = served.fake.add(fakes.make_build(1), ["writing tests"])["build_id"]
+    build = served.fake.add(documents.make_build(1), ["writing tests"])["build_id"]
     screen = terminal(80, 24)
     screen.type(f"TERM=dumb fpai watch {build}")
     screen.until("50%  4 Apprentice Build", "writing tests")
@@ -254,9 +255,9 @@ def test_a_terminal_that_cannot_draw_gets_a_line_an_event(
 
 
 def test_a_low_terminal_shows_steps_figures_and_a_lost_link(
-    fakes: Any, served: Any, terminal: Callable[..., Terminal]
+    served: Any, terminal: Callable[..., Terminal]
 ) -> None:
-    build = served.fake.add(fakes.make_build(1, warnings=["no model was used"]))["build_id"]
+    build = served.fake.add(documents.make_build(1, warnings=["no model was used"]))["build_id"]
     served.fake.logs[build] = [log_line(f"line {n}") | {"line": n} for n in range(1, 9)]
     screen = terminal(80, 24)
     screen.type("fpai watch")
@@ -265,10 +266,10 @@ def test_a_low_terminal_shows_steps_figures_and_a_lost_link(
     screen.until("1 Intent", "8 Report", "The link to the daemon broke")
 
 
-def test_saying_no_to_the_question_decides_nothing(
-    fakes: Any, served: Any, terminal: Callable[..., Terminal]
-) -> None:
-    build = served.fake.add(fakes.make_build(1, status="waiting_approval", gate=fakes.gate()))["build_id"]
+def test_saying_no_to_the_question_decides_nothing(served: Any, terminal: Callable[..., Terminal]) -> None:
+    build = served.fake.add(documents.make_build(1, status="waiting_approval", gate=documents.gate()))[
+        "build_id"
+    ]
     screen = terminal(100, 40)
     screen.type("fpai approve; echo the code is $?")
     screen.until("Approve? [y/N]:")
@@ -287,11 +288,11 @@ def test_saying_no_to_the_question_decides_nothing(
 
 
 def test_a_long_diff_is_paged_and_nothing_in_it_steers_the_terminal(
-    fakes: Any, served: Any, terminal: Callable[..., Terminal]
+    served: Any, terminal: Callable[..., Terminal]
 ) -> None:
     if shutil.which("less") is None:
         pytest.skip("less is not installed")
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+    build = served.fake.add(documents.make_build(1))["build_id"]
     hostile = "+\x1b[2J\x1b]0;owned\x07 first\n"
     text = hostile + "".join(f"+line {n} of a long diff\n" for n in range(2, 200))
     served.fake.artifacts[build, "diff"] = ("text/x-diff", text)
@@ -318,9 +319,9 @@ def test_errors_are_broken_between_words(served: Any, terminal: Callable[..., Te
 
 
 def test_open_without_a_browser_says_how_to_see_the_page(
-    fakes: Any, served: Any, terminal: Callable[..., Terminal]
+    served: Any, terminal: Callable[..., Terminal]
 ) -> None:
-    page = served.fake.add(fakes.make_build(1))["web_url"]
+    page = served.fake.add(documents.make_build(1))["web_url"]
     none = {"BROWSER": "", "DISPLAY": "", "WAYLAND_DISPLAY": ""}
     here = terminal(100, 24, **none, SSH_CONNECTION="")
     here.type("fpai open; echo the code is $?")

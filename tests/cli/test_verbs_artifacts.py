@@ -9,25 +9,23 @@ from typing import Any
 
 import pytest
 
+from tests.cli import documents
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.mark.parametrize(
     ("verb", "kind"), [("spec", "text/markdown"), ("diff", "text/plain"), ("report", "text/markdown")]
 )
-def test_an_artifact_is_printed_byte_for_byte(
-    fakes: Any, served: Any, run: Run, verb: str, kind: str
-) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+def test_an_artifact_is_printed_byte_for_byte(served: Any, run: Run, verb: str, kind: str) -> None:
+    build = served.fake.add(documents.make_build(1))["build_id"]
     served.fake.artifacts[build, verb] = (kind, "# Title\n+ added\n")
     assert run(verb).stdout == "# Title\n+ added\n"
     assert json.loads(run(verb, "--json").stdout)[verb] == "# Title\n+ added\n"
 
 
-def test_a_json_artifact_is_written_out_for_a_person_and_raw_for_a_program(
-    fakes: Any, served: Any, run: Run
-) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+def test_a_json_artifact_is_written_out_for_a_person_and_raw_for_a_program(served: Any, run: Run) -> None:
+    build = served.fake.add(documents.make_build(1))["build_id"]
     document = {"tests": {"passing": 12}, "rules": [{"rule": "U1", "ok": True}], "address": "http://x"}
     served.fake.artifacts[build, "report"] = ("application/json", json.dumps(document))
     assert run("report").stdout.splitlines() == [
@@ -40,31 +38,29 @@ def test_a_json_artifact_is_written_out_for_a_person_and_raw_for_a_program(
     assert json.loads(run("report", "--json").stdout) == document
 
 
-def test_versions_of_a_spec_are_compared_where_the_daemon_keeps_them(
-    fakes: Any, served: Any, run: Run
-) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+def test_versions_of_a_spec_are_compared_where_the_daemon_keeps_them(served: Any, run: Run) -> None:
+    build = served.fake.add(documents.make_build(1))["build_id"]
     served.fake.artifacts[build, "spec"] = ("text/x-diff", "-two\n+2\n")
     assert run("spec", "--version", "2", "--against", "1").stdout == "-two\n+2\n"
     path = served.fake.requests[-1][1]
     assert path.endswith("/spec?version=2&against=1")
 
 
-def test_versions_without_a_difference_print_nothing(fakes: Any, served: Any, run: Run) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+def test_versions_without_a_difference_print_nothing(served: Any, run: Run) -> None:
+    build = served.fake.add(documents.make_build(1))["build_id"]
     served.fake.artifacts[build, "spec"] = ("text/x-diff", "")
     assert run("spec", "--against", "1").stdout == ""
 
 
-def test_the_diff_of_one_iteration_is_asked_for(fakes: Any, served: Any, run: Run) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+def test_the_diff_of_one_iteration_is_asked_for(served: Any, run: Run) -> None:
+    build = served.fake.add(documents.make_build(1))["build_id"]
     served.fake.artifacts[build, "diff"] = ("text/x-diff", "+ three\n")
     assert run("diff", "--iteration", "3").stdout == "+ three\n"
     assert served.fake.requests[-1][1].endswith("/diff?iteration=3")
 
 
-def test_diffs_are_listed_with_their_iteration_and_their_result(fakes: Any, served: Any, run: Run) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+def test_diffs_are_listed_with_their_iteration_and_their_result(served: Any, run: Run) -> None:
+    build = served.fake.add(documents.make_build(1))["build_id"]
     versions = [
         {
             "version": 1,

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli import documents
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., subprocess.Popen[str]]
 INTENT = "Build Coordinator Droplet to automate Step 3"
@@ -97,23 +99,23 @@ def test_a_dry_run_shows_spec_plan_and_cost_and_starts_nothing(served: Any, run:
     ],
 )
 def test_watch_ends_with_the_builds_own_exit_code(
-    fakes: Any, served: Any, run: Run, status: str, code: int, says: str
+    served: Any, run: Run, status: str, code: int, says: str
 ) -> None:
-    served.fake.add(fakes.make_build(1, status=status), ["one", "two"])
+    served.fake.add(documents.make_build(1, status=status), ["one", "two"])
     done = run("watch", "@last")
     assert done.returncode == code
     assert says in done.stdout
     assert [line.split()[-1] for line in done.stderr.splitlines()] == ["one", "two"]
 
 
-def test_an_event_is_one_line_with_clock_percent_step_and_message(fakes: Any, served: Any, run: Run) -> None:
-    served.fake.add(fakes.make_build(1, status="complete"), ["4 of 6 tests pass"])
+def test_an_event_is_one_line_with_clock_percent_step_and_message(served: Any, run: Run) -> None:
+    served.fake.add(documents.make_build(1, status="complete"), ["4 of 6 tests pass"])
     (line,) = run("watch").stderr.splitlines()
     assert " 50%  4 Apprentice Build" in line and line.endswith("4 of 6 tests pass")
 
 
-def test_what_a_model_said_called_and_reached_is_one_line_each(fakes: Any, served: Any, run: Run) -> None:
-    build = served.fake.add(fakes.with_model(1))["build_id"]
+def test_what_a_model_said_called_and_reached_is_one_line_each(served: Any, run: Run) -> None:
+    build = served.fake.add(documents.with_model(1))["build_id"]
     said = {"turn": 7, "text": "I sort\nit by \x1b[2Jname.", "calls": ["bash", "str_replace_based_edit_tool"]}
     said |= {"conversation": "apprentice-1", "tokens": 12_345, "usd": 0.0412}
     form = {"turn": 8, "text": '{"title": "Notes"}', "calls": [], "tokens": 900, "usd": None}
@@ -136,10 +138,8 @@ def test_what_a_model_said_called_and_reached_is_one_line_each(fakes: Any, serve
     ]
 
 
-def test_watch_shows_events_as_they_come_and_the_last_one_is_never_cut(
-    fakes: Any, served: Any, start: Start
-) -> None:
-    build = served.fake.add(fakes.make_build(1), ["began"])["build_id"]
+def test_watch_shows_events_as_they_come_and_the_last_one_is_never_cut(served: Any, start: Start) -> None:
+    build = served.fake.add(documents.make_build(1), ["began"])["build_id"]
     process = start("watch", build, "--json")
     assert json.loads(process.stdout.readline())["message"] == "began"
     served.fake.tell(build, "went on")
@@ -150,20 +150,16 @@ def test_watch_shows_events_as_they_come_and_the_last_one_is_never_cut(
     assert process.returncode == 0
 
 
-def test_links_that_break_at_every_event_lose_nothing_and_repeat_nothing(
-    fakes: Any, served: Any, run: Run
-) -> None:
-    served.fake.add(fakes.make_build(1, status="complete"), [f"m{n}" for n in range(1, 7)])
+def test_links_that_break_at_every_event_lose_nothing_and_repeat_nothing(served: Any, run: Run) -> None:
+    served.fake.add(documents.make_build(1, status="complete"), [f"m{n}" for n in range(1, 7)])
     served.fake.cut_after = [0, 1, 1, 2, 0, 1]
     done = run("watch", "--json")
     assert [json.loads(line)["seq"] for line in done.stdout.splitlines()] == [1, 2, 3, 4, 5, 6]
     assert done.returncode == 0
 
 
-def test_watch_outlives_a_restart_of_the_daemon_and_says_so_once(
-    fakes: Any, served: Any, start: Start
-) -> None:
-    build = served.fake.add(fakes.make_build(1), ["before"])["build_id"]
+def test_watch_outlives_a_restart_of_the_daemon_and_says_so_once(served: Any, start: Start) -> None:
+    build = served.fake.add(documents.make_build(1), ["before"])["build_id"]
     process = start("watch", build)
     assert process.stderr.readline().endswith("before\n")
     served.stop()
@@ -179,8 +175,8 @@ def test_watch_outlives_a_restart_of_the_daemon_and_says_so_once(
     assert not any("the build is safe" in line for line in lines)
 
 
-def test_a_daemon_that_says_503_while_it_starts_is_asked_again(fakes: Any, served: Any, start: Start) -> None:
-    build = served.fake.add(fakes.make_build(1), ["before"])["build_id"]
+def test_a_daemon_that_says_503_while_it_starts_is_asked_again(served: Any, start: Start) -> None:
+    build = served.fake.add(documents.make_build(1), ["before"])["build_id"]
     process = start("watch", build)
     assert process.stderr.readline().endswith("before\n")
     served.stop()
@@ -191,8 +187,8 @@ def test_a_daemon_that_says_503_while_it_starts_is_asked_again(fakes: Any, serve
     assert process.returncode == 1 and "after" in err
 
 
-def test_ctrl_c_detaches_and_never_cancels(fakes: Any, served: Any, start: Start) -> None:
-    build = served.fake.add(fakes.make_build(1), ["began"])["build_id"]
+def test_ctrl_c_detaches_and_never_cancels(served: Any, start: Start) -> None:
+    build = served.fake.add(documents.make_build(1), ["began"])["build_id"]
     process = start("watch", build)
     process.stderr.readline()
     process.send_signal(signal.SIGINT)
@@ -202,16 +198,14 @@ def test_ctrl_c_detaches_and_never_cancels(fakes: Any, served: Any, start: Start
     assert {method for method, _, _ in served.fake.requests} == {"GET"}
 
 
-def test_watch_gives_up_after_its_timeout_and_leaves_the_build_alone(
-    fakes: Any, served: Any, run: Run
-) -> None:
-    served.fake.add(fakes.make_build(1))
+def test_watch_gives_up_after_its_timeout_and_leaves_the_build_alone(served: Any, run: Run) -> None:
+    served.fake.add(documents.make_build(1))
     done = run("watch", "--timeout", "0.3")
     assert done.returncode == 124 and "the build goes on" in done.stderr
 
 
-def test_after_skips_what_was_seen(fakes: Any, served: Any, run: Run) -> None:
-    served.fake.add(fakes.make_build(1, status="complete"), ["one", "two", "three"])
+def test_after_skips_what_was_seen(served: Any, run: Run) -> None:
+    served.fake.add(documents.make_build(1, status="complete"), ["one", "two", "three"])
     done = run("watch", "--after", "2", "--json")
     assert [json.loads(line)["message"] for line in done.stdout.splitlines()] == ["three"]
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli import documents
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -17,8 +19,10 @@ def sent(served: Any) -> tuple[str, str, dict[str, Any]]:
     return found
 
 
-def test_approve_takes_the_build_the_checkpoint_and_words(fakes: Any, served: Any, run: Run) -> None:
-    build = served.fake.add(fakes.make_build(1, status="waiting_approval", gate=fakes.gate()))["build_id"]
+def test_approve_takes_the_build_the_checkpoint_and_words(served: Any, run: Run) -> None:
+    build = served.fake.add(documents.make_build(1, status="waiting_approval", gate=documents.gate()))[
+        "build_id"
+    ]
     done = run("approve", build, "--checkpoint", "built", "--feedback", "good", "--gate-id", "built-abc")
     assert done.returncode == 0 and done.stdout.startswith(build)
     body = {"decision": "approve", "checkpoint": "built", "feedback": "good", "gate_id": "built-abc"}
@@ -29,26 +33,28 @@ def test_approve_takes_the_build_the_checkpoint_and_words(fakes: Any, served: An
     ("verb", "extra"), [("approve", []), ("reject", []), ("revise", ["--feedback", "shorter"])]
 )
 def test_without_a_build_the_only_waiting_one_is_meant(
-    fakes: Any, served: Any, run: Run, verb: str, extra: list[str]
+    served: Any, run: Run, verb: str, extra: list[str]
 ) -> None:
-    served.fake.add(fakes.make_build(1))
-    waiting = served.fake.add(fakes.make_build(2, status="waiting_approval"))["build_id"]
-    served.fake.add(fakes.make_build(3, status="complete", review={"decision": None}))
+    served.fake.add(documents.make_build(1))
+    waiting = served.fake.add(documents.make_build(2, status="waiting_approval"))["build_id"]
+    served.fake.add(documents.make_build(3, status="complete", review={"decision": None}))
     assert run(verb, *extra).returncode == 0
     assert sent(served)[1].split("/")[3] == waiting
     assert sent(served)[2]["decision"] == verb
 
 
-def test_without_an_open_gate_the_only_open_review_is_meant(fakes: Any, served: Any, run: Run) -> None:
-    served.fake.add(fakes.make_build(1, status="complete", review={"decision": "approve"}))
-    open_one = served.fake.add(fakes.make_build(2, status="complete", review={"decision": None}))["build_id"]
+def test_without_an_open_gate_the_only_open_review_is_meant(served: Any, run: Run) -> None:
+    served.fake.add(documents.make_build(1, status="complete", review={"decision": "approve"}))
+    open_one = served.fake.add(documents.make_build(2, status="complete", review={"decision": None}))[
+        "build_id"
+    ]
     assert run("approve").returncode == 0
     assert sent(served)[1].split("/")[3] == open_one
 
 
-def test_several_waiting_builds_are_listed_and_none_is_decided(fakes: Any, served: Any, run: Run) -> None:
+def test_several_waiting_builds_are_listed_and_none_is_decided(served: Any, run: Run) -> None:
     for number in (1, 2):
-        served.fake.add(fakes.make_build(number, status="waiting_approval"))
+        served.fake.add(documents.make_build(number, status="waiting_approval"))
     done = run("approve")
     assert done.returncode == 5
     assert "20261114-001" in done.stderr and "20261114-002" in done.stderr
@@ -60,13 +66,13 @@ def test_nothing_waiting_is_said_so(run: Run) -> None:
     assert done.returncode == 5 and "No build waits" in done.stderr
 
 
-def test_a_revision_without_words_is_a_usage_error(fakes: Any, served: Any, run: Run) -> None:
-    served.fake.add(fakes.make_build(1, status="waiting_approval"))
+def test_a_revision_without_words_is_a_usage_error(served: Any, run: Run) -> None:
+    served.fake.add(documents.make_build(1, status="waiting_approval"))
     assert run("revise").returncode == 2
 
 
-def test_a_stale_approval_is_exit_5_with_the_daemons_words(fakes: Any, served: Any, run: Run) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+def test_a_stale_approval_is_exit_5_with_the_daemons_words(served: Any, run: Run) -> None:
+    build = served.fake.add(documents.make_build(1))["build_id"]
     served.fake.refuse_next = [(409, "STALE_GATE", "That gate is closed.", {"hint": "Look again."})]
     done = run("approve", build)
     assert done.returncode == 5
@@ -76,16 +82,16 @@ def test_a_stale_approval_is_exit_5_with_the_daemons_words(fakes: Any, served: A
 QUESTIONS = [{"id": "q1", "question": "Which colour?", "options": ["red", "blue"], "default": "red"}]
 
 
-def test_the_only_question_is_answered_by_plain_text_or_by_id(fakes: Any, served: Any, run: Run) -> None:
-    build = served.fake.add(fakes.make_build(1, status="waiting_input", questions=QUESTIONS))["build_id"]
+def test_the_only_question_is_answered_by_plain_text_or_by_id(served: Any, run: Run) -> None:
+    build = served.fake.add(documents.make_build(1, status="waiting_input", questions=QUESTIONS))["build_id"]
     for text in ("blue", "q1=blue"):
         assert run("answer", build, text).returncode == 0
         assert sent(served) == ("POST", f"/executor/builds/{build}/answer", {"answers": {"q1": "blue"}})
 
 
-def test_several_questions_need_their_ids(fakes: Any, served: Any, run: Run) -> None:
+def test_several_questions_need_their_ids(served: Any, run: Run) -> None:
     two = [*QUESTIONS, {"id": "q2", "question": "How many?"}]
-    build = served.fake.add(fakes.make_build(1, status="waiting_input", questions=two))["build_id"]
+    build = served.fake.add(documents.make_build(1, status="waiting_input", questions=two))["build_id"]
     assert run("answer", build, "q1=blue", "q2=a=b").returncode == 0
     assert sent(served)[2] == {"answers": {"q1": "blue", "q2": "a=b"}}
     unclear = run("answer", build, "blue", "3")
@@ -105,9 +111,9 @@ def test_several_questions_need_their_ids(fakes: Any, served: Any, run: Run) -> 
     ],
 )
 def test_a_decision_is_one_request(
-    fakes: Any, served: Any, run: Run, arguments: list[str], method: str, path: str, body: dict[str, Any]
+    served: Any, run: Run, arguments: list[str], method: str, path: str, body: dict[str, Any]
 ) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+    build = served.fake.add(documents.make_build(1))["build_id"]
     done = run(*arguments, "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["build_id"] == build
@@ -118,6 +124,6 @@ def test_retry_from_a_step_that_does_not_exist_is_a_usage_error(run: Run) -> Non
     assert run("retry", "@last", "--from", "9").returncode == 2
 
 
-def test_a_top_up_says_what_is_spent_of_the_new_budget(fakes: Any, served: Any, run: Run) -> None:
-    build = served.fake.add(fakes.with_model(1, budget_usd=10.0))["build_id"]
+def test_a_top_up_says_what_is_spent_of_the_new_budget(served: Any, run: Run) -> None:
+    build = served.fake.add(documents.with_model(1, budget_usd=10.0))["build_id"]
     assert run("budget", build, "5").stdout == f"{build}: in progress, Apprentice Build, $1.23 of $10.00\n"

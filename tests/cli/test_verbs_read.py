@@ -7,11 +7,13 @@ import subprocess
 from collections.abc import Callable
 from typing import Any
 
+from tests.cli import documents
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_status_tells_step_action_counts_time_and_money(fakes: Any, served: Any, run: Run) -> None:
-    served.fake.add(fakes.make_build(1))
+def test_status_tells_step_action_counts_time_and_money(served: Any, run: Run) -> None:
+    served.fake.add(documents.make_build(1))
     text = run("status").stdout
     for part in (
         "Analytics Droplet #13",
@@ -29,8 +31,8 @@ def test_status_tells_step_action_counts_time_and_money(fakes: Any, served: Any,
         assert part in text
 
 
-def test_status_tells_what_a_model_does_and_spends(fakes: Any, served: Any, run: Run) -> None:
-    served.fake.add(fakes.with_model(1))
+def test_status_tells_what_a_model_does_and_spends(served: Any, run: Run) -> None:
+    served.fake.add(documents.with_model(1))
     text = run("status").stdout
     for part in (
         " the model is thinking\n",
@@ -40,22 +42,24 @@ def test_status_tells_what_a_model_does_and_spends(fakes: Any, served: Any, run:
         "claude-opus-4-8   23 turns   512.3k tokens   82 % of the prompts from the cache",
     ):
         assert part in text
-    served.fake.add(fakes.with_model(2, cost_known=False))
+    served.fake.add(documents.with_model(2, cost_known=False))
     assert "at least $1.23 of $5.00" in run("status").stdout
-    edits = fakes.with_model(3)
+    edits = documents.with_model(3)
     edits["current_step_details"]["action"] = "running str_replace_based_edit_tool"
     served.fake.add(edits)
     assert " running edit\n" in run("status").stdout
 
 
-def test_status_gives_the_person_who_has_to_help_what_was_tried(fakes: Any, served: Any, run: Run) -> None:
+def test_status_gives_the_person_who_has_to_help_what_was_tried(served: Any, run: Run) -> None:
     dossier = {
         "tried": "1. failing: test_a\n2. failing: test_b",
         "output": "early\n" * 20 + "late",
         "diff": "x",
     }
     question = {"id": "go_on", "question": "Stuck.", "options": ["retry", "stop"], "free_text": True}
-    served.fake.add(fakes.with_model(1, status="waiting_input", questions=[question | {"dossier": dossier}]))
+    served.fake.add(
+        documents.with_model(1, status="waiting_input", questions=[question | {"dossier": dossier}])
+    )
     text = run("status").stdout
     for part in (
         "one of: retry, stop, or any text",
@@ -67,20 +71,18 @@ def test_status_gives_the_person_who_has_to_help_what_was_tried(fakes: Any, serv
     assert text.count("early") == 9
 
 
-def test_a_build_whose_budget_is_spent_asks_for_a_top_up(fakes: Any, served: Any, run: Run) -> None:
+def test_a_build_whose_budget_is_spent_asks_for_a_top_up(served: Any, run: Run) -> None:
     question = {"id": "go_on", "question": "Go on, or stop?", "options": ["retry", "stop"]}
     build = served.fake.add(
-        fakes.with_model(1, status="waiting_input", needs="budget", questions=[question])
+        documents.with_model(1, status="waiting_input", needs="budget", questions=[question])
     )["build_id"]
     text = run("status").stdout
     assert f"fpai budget {build} 5" in text
     assert "fpai answer" not in text
 
 
-def test_status_shows_what_a_gate_asks_its_evidence_and_the_commands(
-    fakes: Any, served: Any, run: Run
-) -> None:
-    served.fake.add(fakes.make_build(1, status="waiting_approval", gate=fakes.gate()))
+def test_status_shows_what_a_gate_asks_its_evidence_and_the_commands(served: Any, run: Run) -> None:
+    served.fake.add(documents.make_build(1, status="waiting_approval", gate=documents.gate()))
     text = run("status").stdout
     for part in (
         "Deploy it?",
@@ -93,30 +95,32 @@ def test_status_shows_what_a_gate_asks_its_evidence_and_the_commands(
         assert part in text
 
 
-def test_status_shows_why_a_build_failed_and_what_to_do(fakes: Any, served: Any, run: Run) -> None:
+def test_status_shows_why_a_build_failed_and_what_to_do(served: Any, run: Run) -> None:
     error = {"code": "X", "message": "The tests fail.", "hint": "Read the log.", "step": 5}
-    served.fake.add(fakes.make_build(1, status="failed", error=error, warnings=["no model was used"]))
+    served.fake.add(documents.make_build(1, status="failed", error=error, warnings=["no model was used"]))
     text = run("status").stdout
     for part in ("✗ The tests fail.", "Read the log.", "! no model was used", "fpai retry build-13"):
         assert part in text
 
 
-def test_status_says_what_was_left_out_without_a_model(fakes: Any, served: Any, run: Run) -> None:
-    served.fake.add(fakes.make_build(1, status="complete", left_out=["Search was not built."], budget_usd=5))
+def test_status_says_what_was_left_out_without_a_model(served: Any, run: Run) -> None:
+    served.fake.add(
+        documents.make_build(1, status="complete", left_out=["Search was not built."], budget_usd=5)
+    )
     text = run("status").stdout
     assert "No model was used; left out:\n  - Search was not built." in text
     assert "$0.42 of $5.00" in text
 
 
-def test_status_says_why_a_build_waits_and_when_it_goes_on(fakes: Any, served: Any, run: Run) -> None:
+def test_status_says_why_a_build_waits_and_when_it_goes_on(served: Any, run: Run) -> None:
     waits = {"waiting_reason": "The registry is down.", "retry_at": "2026-11-14T12:40:00Z"}
-    served.fake.add(fakes.make_build(1, status="waiting_retry", **waits))
+    served.fake.add(documents.make_build(1, status="waiting_retry", **waits))
     assert "The registry is down. Tried again at " in run("status").stdout
 
 
-def test_text_from_a_model_cannot_steer_the_terminal(fakes: Any, served: Any, run: Run) -> None:
+def test_text_from_a_model_cannot_steer_the_terminal(served: Any, run: Run) -> None:
     served.fake.add(
-        fakes.make_build(1, intent="\x1b]0;gotcha\x07\x1b[2Jhi [red]you[/red]", status="complete"),
+        documents.make_build(1, intent="\x1b]0;gotcha\x07\x1b[2Jhi [red]you[/red]", status="complete"),
         ["\x1b[2Jx"],
     )
     for done in (run("status"), run("watch")):
@@ -124,8 +128,8 @@ def test_text_from_a_model_cannot_steer_the_terminal(fakes: Any, served: Any, ru
     assert "hi [red]you[/red]" in run("status").stdout
 
 
-def test_json_is_the_document_as_the_daemon_sent_it(fakes: Any, served: Any, run: Run) -> None:
-    document = served.fake.add(fakes.make_build(1))
+def test_json_is_the_document_as_the_daemon_sent_it(served: Any, run: Run) -> None:
+    document = served.fake.add(documents.make_build(1))
     served.fake.droplets = [{"droplet_id": 13, "name": "analytics", "releases": []}]
     assert json.loads(run("status", "--json").stdout) == document
     assert json.loads(run("list", "--json").stdout) == [document]
@@ -133,26 +137,24 @@ def test_json_is_the_document_as_the_daemon_sent_it(fakes: Any, served: Any, run
     assert json.loads(run("open", "--json").stdout) == {"web_url": document["web_url"]}
 
 
-def test_a_build_is_named_by_prefix_whole_id_or_last(fakes: Any, served: Any, run: Run) -> None:
-    old = served.fake.add(fakes.make_build(1, name="coordinator", droplet_id=11))
-    new = served.fake.add(fakes.make_build(1))
+def test_a_build_is_named_by_prefix_whole_id_or_last(served: Any, run: Run) -> None:
+    old = served.fake.add(documents.make_build(1, name="coordinator", droplet_id=11))
+    new = served.fake.add(documents.make_build(1))
     for given, meant in (("build-11", old), (old["build_id"], old), ("@last", new), ("build-13-ana", new)):
         assert json.loads(run("status", given, "--json").stdout)["build_id"] == meant["build_id"]
 
 
-def test_a_prefix_is_sought_on_every_page(fakes: Any, served: Any, run: Run) -> None:
+def test_a_prefix_is_sought_on_every_page(served: Any, run: Run) -> None:
     served.fake.page = 2
-    oldest = served.fake.add(fakes.make_build(1, name="coordinator", droplet_id=11))
+    oldest = served.fake.add(documents.make_build(1, name="coordinator", droplet_id=11))
     for number in range(2, 7):
-        served.fake.add(fakes.make_build(number))
+        served.fake.add(documents.make_build(number))
     assert json.loads(run("status", "build-11", "--json").stdout)["build_id"] == oldest["build_id"]
 
 
-def test_a_prefix_that_fits_several_or_none_is_refused_with_the_candidates(
-    fakes: Any, served: Any, run: Run
-) -> None:
+def test_a_prefix_that_fits_several_or_none_is_refused_with_the_candidates(served: Any, run: Run) -> None:
     for number in (1, 2):
-        served.fake.add(fakes.make_build(number))
+        served.fake.add(documents.make_build(number))
     several, none = run("status", "build-13"), run("status", "build-99")
     assert several.returncode == none.returncode == 5
     assert "20261114-001" in several.stderr and "20261114-002" in several.stderr
@@ -164,9 +166,9 @@ def test_last_without_any_build_says_how_to_start_one(run: Run) -> None:
     assert done.returncode == 5 and "fpai build" in done.stderr
 
 
-def test_list_filters_and_is_one_line_a_build(fakes: Any, served: Any, run: Run) -> None:
-    served.fake.add(fakes.make_build(1))
-    served.fake.add(fakes.make_build(2, status="failed"))
+def test_list_filters_and_is_one_line_a_build(served: Any, run: Run) -> None:
+    served.fake.add(documents.make_build(1))
+    served.fake.add(documents.make_build(2, status="failed"))
     assert len(run("list").stdout.splitlines()) == 3
     only = run("list", "--status", "failed", "--limit", "5", "--droplet-id", "13").stdout
     assert "002" in only and "001" not in only
@@ -193,8 +195,8 @@ def line(number: int, text: str, level: str = "info", step: int = 4) -> dict[str
     return {"line": number, "step": step, "attempt": 1, "level": level, "text": text, "timestamp": stamp}
 
 
-def test_logs_are_read_to_their_end_and_filtered(fakes: Any, served: Any, run: Run) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+def test_logs_are_read_to_their_end_and_filtered(served: Any, run: Run) -> None:
+    build = served.fake.add(documents.make_build(1))["build_id"]
     served.fake.logs[build] = [line(n, f"text {n}", step=4 + n % 2) for n in range(1, 6)] + [
         line(6, "bad", "error")
     ]
@@ -206,9 +208,9 @@ def test_logs_are_read_to_their_end_and_filtered(fakes: Any, served: Any, run: R
 
 
 def test_logs_follow_until_the_build_is_over(
-    fakes: Any, served: Any, start: Callable[..., subprocess.Popen[str]]
+    served: Any, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+    build = served.fake.add(documents.make_build(1))["build_id"]
     served.fake.logs[build] = [line(1, "first")]
     process = start("logs", build, "--follow")
     assert process.stdout.readline().endswith("first\n")
@@ -218,13 +220,13 @@ def test_logs_follow_until_the_build_is_over(
     assert out.endswith("last\n") and process.returncode == 0
 
 
-def test_open_prints_the_pages_address(fakes: Any, served: Any, run: Run) -> None:
-    document = served.fake.add(fakes.make_build(1))
+def test_open_prints_the_pages_address(served: Any, run: Run) -> None:
+    document = served.fake.add(documents.make_build(1))
     assert run("open").stdout == document["web_url"] + "\n"
 
 
-def test_logs_tail_begins_with_the_last_lines_that_fit(fakes: Any, served: Any, run: Run) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+def test_logs_tail_begins_with_the_last_lines_that_fit(served: Any, run: Run) -> None:
+    build = served.fake.add(documents.make_build(1))["build_id"]
     served.fake.logs[build] = [line(n, f"text {n}", step=4 + n % 2) for n in range(1, 10)]
     ends = [row.split()[-1] for row in run("logs", "--tail", "3").stdout.splitlines()]
     assert ends == ["7", "8", "9"]
@@ -234,9 +236,9 @@ def test_logs_tail_begins_with_the_last_lines_that_fit(fakes: Any, served: Any, 
 
 
 def test_logs_follow_waits_for_a_daemon_that_restarts_and_loses_no_line(
-    fakes: Any, served: Any, start: Callable[..., subprocess.Popen[str]]
+    served: Any, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
-    build = served.fake.add(fakes.make_build(1))["build_id"]
+    build = served.fake.add(documents.make_build(1))["build_id"]
     served.fake.logs[build] = [line(1, "first")]
     process = start("logs", build, "--follow", "--json")
     assert json.loads(process.stdout.readline())["text"] == "first"
