@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 _HALF = 13
-_LOOK_SECONDS = 0.02
+_LOOK_SECONDS = 0.05
 _LEFT_OUT = frozenset({"venvs", "caches"})
 """What the resolver made of public packages; the search of it would take longer than all the rest."""
 Find = tuple[str, str, str]

@@ -17,6 +17,7 @@ from executor.targets.base import Release
 from executor.targets.process import ProcessTarget
 from executor.targets.systemd import choose_launcher
 from tests.acceptance.daemon import RealDaemon
+from tests.proof.ledger import Ledger
 
 CANARY = "canary-4d1c-key-of-the-daemon"
 
@@ -78,7 +79,9 @@ def guarded(tmp_path):
         daemon.clean_up()
 
 
-def test_a_release_that_reads_keys_or_approves_its_own_build_is_refused(guarded, tmp_path: Path):
+def test_a_release_that_reads_keys_or_approves_its_own_build_is_refused(
+    guarded, tmp_path: Path, ledger: Ledger
+):
     build_id = guarded.build("Build a droplet that stores stamps", approval_mode="checkpoints")
     guarded.until(build_id, "waiting_approval")
     source = tmp_path / "hostile"
@@ -96,6 +99,9 @@ def test_a_release_that_reads_keys_or_approves_its_own_build_is_refused(guarded,
     assert len(guarded.get("/executor/builds")) == 1
     assert CANARY not in guarded.log.read_text()
     assert CANARY.encode() not in (guarded.state_dir / "executor.db").read_bytes()
+    ledger.tried(
+        "requests and thefts of a hostile release", len(answer["attempts"]) + 1, threat="sandbox escapes"
+    )
 
 
 async def _deployed(daemon: RealDaemon, build_id: str, source: Path) -> dict[str, object]:

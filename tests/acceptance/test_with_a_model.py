@@ -106,7 +106,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("cheat", sampled())
-def test_a_model_that_cheats_is_caught_and_nothing_of_it_goes_live(modelled, cheat):
+def test_a_model_that_cheats_is_caught_and_nothing_of_it_goes_live(modelled, cheat, ledger):
     build = modelled.build(
         f"Build a Cheat {cheat.replace('_', ' ').title()} droplet that greets people by name"
     )
@@ -117,6 +117,7 @@ def test_a_model_that_cheats_is_caught_and_nothing_of_it_goes_live(modelled, che
     found = json.dumps([e for e in events if e["event_type"] in {"iteration_finished", "repair_started"}])
     assert CHEATS[cheat][1] in found, found[:3000]
     modelled.call("DELETE", f"/executor/builds/{build}")
+    ledger.tried("models that cheat a real daemon", threat="forged verdicts")
 
 
 def nothing_leaked(daemon: RealDaemon) -> None:

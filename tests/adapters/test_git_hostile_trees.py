@@ -12,6 +12,9 @@ import pytest
 from executor.adapters.git import Git
 from executor.errors import Permanent
 from tests.adapters.git_trees import WHEN, run_git, same
+from tests.proof.ledger import Ledger
+
+THREAT = "git as a weapon"
 
 
 @pytest.mark.parametrize(
@@ -29,13 +32,14 @@ from tests.adapters.git_trees import WHEN, run_git, same
     ],
 )
 async def test_a_name_that_git_must_not_see_is_refused(
-    git: Git, repository: Path, tree: Path, name: str
+    git: Git, repository: Path, tree: Path, name: str, ledger: Ledger
 ) -> None:
     path = tree / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("x")
     with pytest.raises(Permanent):
         await git.commit(repository, tree, "m", when=WHEN)
+    ledger.tried("names that git would obey", threat=THREAT)
 
 
 async def test_a_name_that_is_no_text_and_a_pipe_are_refused(
@@ -54,7 +58,7 @@ async def test_a_name_that_is_no_text_and_a_pipe_are_refused(
 
 
 async def test_a_link_to_a_directory_is_not_walked_into(
-    git: Git, repository: Path, tree: Path, tmp_path: Path
+    git: Git, repository: Path, tree: Path, tmp_path: Path, ledger: Ledger
 ) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -63,10 +67,11 @@ async def test_a_link_to_a_directory_is_not_walked_into(
     commit = await git.commit(repository, tree, "m", when=WHEN)
     assert await git.show(repository, commit, "away") == str(outside)
     assert not [name for name in await git.files(repository, commit) if "secret" in name]
+    ledger.tried("links out of the tree", threat=THREAT)
 
 
 async def test_a_file_below_a_link_in_a_forged_commit_is_not_written_through_it(
-    git: Git, repository: Path, tmp_path: Path
+    git: Git, repository: Path, tmp_path: Path, ledger: Ledger
 ) -> None:
     raw = partial(run_git, repository)
     outside = tmp_path / "outside"
@@ -79,11 +84,12 @@ async def test_a_file_below_a_link_in_a_forged_commit_is_not_written_through_it(
     with pytest.raises((Permanent, FileExistsError)):
         await git.checkout(repository, commit, tmp_path / "out")
     assert list(outside.iterdir()) == []
+    ledger.tried("forged commits", threat=THREAT)
 
 
 @pytest.mark.parametrize("mode", ["160000 commit", "040000 tree"])
 async def test_a_forged_submodule_or_dot_git_is_not_checked_out(
-    git: Git, repository: Path, tmp_path: Path, mode: str
+    git: Git, repository: Path, tmp_path: Path, mode: str, ledger: Ledger
 ) -> None:
     raw = partial(run_git, repository)
     blob = raw("hash-object", "-w", "--stdin", stdin=b"x")
@@ -93,6 +99,7 @@ async def test_a_forged_submodule_or_dot_git_is_not_checked_out(
     commit = raw("-c", "user.name=x", "-c", "user.email=x", "commit-tree", tree, "-m", "x")
     with pytest.raises(Permanent):
         await git.checkout(repository, commit, tmp_path / "out")
+    ledger.tried("forged commits", threat=THREAT)
 
 
 Plant = Callable[[Path, Path, str], None]
@@ -171,7 +178,7 @@ VECTORS: dict[str, Plant] = {
 
 @pytest.mark.parametrize("vector", VECTORS)
 async def test_no_configuration_or_attribute_runs_anything(
-    git: Git, tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch, vector: str
+    git: Git, tmp_path: Path, tree: Path, monkeypatch: pytest.MonkeyPatch, vector: str, ledger: Ledger
 ) -> None:
     shot, home, seen = tmp_path / "shot", tmp_path / "home", tmp_path / "executed"
     shot.write_text(f"#!{sys.executable}\nopen({str(seen)!r}, 'w').close()\n")
@@ -207,6 +214,7 @@ async def test_no_configuration_or_attribute_runs_anything(
     await git.checkout(repository, two, tmp_path / "out")
     assert not seen.exists()
     assert same(tree, tmp_path / "out")
+    ledger.tried("ways to run a program by git", threat=THREAT)
 
 
 @pytest.mark.parametrize(
@@ -214,17 +222,19 @@ async def test_no_configuration_or_attribute_runs_anything(
     ["* text eol=crlf", "* ident", "* working-tree-encoding=UTF-16", "* export-ignore", "* export-subst"],
 )
 async def test_attributes_in_the_tree_change_no_byte(
-    git: Git, repository: Path, tree: Path, tmp_path: Path, line: str
+    git: Git, repository: Path, tree: Path, tmp_path: Path, line: str, ledger: Ledger
 ) -> None:
     (tree / ".gitattributes").write_text(line + "\n")
     commit = await git.commit(repository, tree, "m", when=WHEN)
     await git.checkout(repository, commit, tmp_path / "out")
     assert same(tree, tmp_path / "out")
+    ledger.tried("attributes", threat=THREAT)
 
 
 async def test_a_nested_repository_is_refused_and_its_hooks_stay_silent(
-    git: Git, repository: Path, tree: Path
+    git: Git, repository: Path, tree: Path, ledger: Ledger
 ) -> None:
     subprocess.run(["git", "init", "-q", tree / "vendor"], check=True)
     with pytest.raises(Permanent, match="take for a repository"):
         await git.commit(repository, tree, "m", when=WHEN)
+    ledger.tried("nested repositories", threat=THREAT)

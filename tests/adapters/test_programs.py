@@ -12,6 +12,7 @@ import pytest
 from executor.adapters.programs import run_program
 from executor.errors import Permanent, Transient
 from executor.redaction import know
+from tests.proof.ledger import Ledger
 
 
 def python(code: str) -> list[str]:
@@ -43,6 +44,7 @@ async def test_the_environment_is_the_given_one_only(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("after", [0, 1970, 1990, 5000])
 async def test_what_a_program_says_on_stderr_is_quoted_without_a_secret_wherever_it_is_cut(
     after: int,
+    ledger: Ledger,
 ) -> None:
     secret = "canary-77e0-of-the-remote"
     code = f"import sys; sys.stderr.write('remote: ' + {secret!r} + 'x' * {after})"
@@ -53,6 +55,7 @@ async def test_what_a_program_says_on_stderr_is_quoted_without_a_secret_wherever
         know(())
     assert len(said) <= 2000 and "xxx" in said + "xxx"
     assert not [n for n in range(6, len(secret)) if secret[-n:] in said]
+    ledger.tried("programs that say a token back", threat="secrets in logs, git and prompts")
 
 
 async def test_a_program_that_takes_too_long_is_transient() -> None:

@@ -14,6 +14,7 @@ from executor.adapters.registry import CoreRegistry, RegistryEntry
 from executor.errors import Conflict, ExecutorError, Permanent, Transient
 from executor.redaction import know
 from tests.fakes.registry import FakeRegistry
+from tests.proof.ledger import Ledger
 
 ENTRY = RegistryEntry(13, "analytics", "http://127.0.0.1:18513/", "build-13", "r1", {"version": "0.1.0"})
 
@@ -286,7 +287,7 @@ async def test_an_address_that_is_none_is_permanent(session: aiohttp.ClientSessi
 @pytest.mark.parametrize("before", [0, 270, 280, 299, 310])
 @pytest.mark.parametrize("status", [401, 409, 418, 503])
 async def test_a_service_that_says_a_token_back_is_quoted_without_it(
-    fake: FakeRegistry, session: aiohttp.ClientSession, status: int, before: int
+    fake: FakeRegistry, session: aiohttp.ClientSession, status: int, before: int, ledger: Ledger
 ) -> None:
     token = "canary-03d1-of-the-registry"
     said = f"{'x' * before}{token} in Bearer {base64.b64encode(token.encode()).decode()}"
@@ -300,3 +301,4 @@ async def test_a_service_that_says_a_token_back_is_quoted_without_it(
     told = f"{refused.value} {refused.value.details}"
     assert "xxx" in told or not before
     assert "canar" not in told and "Y2FuYX" not in told
+    ledger.tried("services that say a token back", threat="secrets in logs, git and prompts")

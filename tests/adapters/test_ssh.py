@@ -18,6 +18,7 @@ from executor.adapters.ssh import SshMachine
 from executor.errors import Permanent, Transient
 from tests.fakes.cut_proxy import CutProxy
 from tests.fakes.ssh_servers import SshServer, opened
+from tests.proof.ledger import Ledger
 
 AWKWARD = [
     "",
@@ -57,10 +58,11 @@ async def number_in(note: Path) -> int:
     return int(note.read_text())
 
 
-async def test_every_awkward_word_arrives_unchanged(ssh_server: SshServer) -> None:
+async def test_every_awkward_word_arrives_unchanged(ssh_server: SshServer, ledger: Ledger) -> None:
     async with opened(ssh_server) as machine:
         done = await machine.run([sys.executable, "-I", "-c", PRINT, *AWKWARD])
     assert (done.code, done.stdout.decode()) == (0, ascii(AWKWARD))
+    ledger.tried("words that a shell would obey", len(AWKWARD), threat="deploy host impersonated")
 
 
 async def test_code_output_and_input_are_handed_over(ssh_server: SshServer) -> None:

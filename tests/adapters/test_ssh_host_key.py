@@ -12,6 +12,9 @@ from executor.adapters.ssh import SshMachine
 from executor.errors import Permanent, Transient
 from tests.fakes.cut_proxy import CutProxy
 from tests.fakes.ssh_servers import SshServer, opened
+from tests.proof.ledger import Ledger
+
+THREAT = "deploy host impersonated"
 
 
 async def refused(machine: SshMachine) -> Permanent:
@@ -26,7 +29,7 @@ def fingerprint(key: asyncssh.SSHKey) -> str:
 
 
 async def test_a_host_key_that_is_not_pinned_is_refused_with_the_command_that_pins_it(
-    ssh_server: SshServer, tmp_path: Path
+    ssh_server: SshServer, tmp_path: Path, ledger: Ledger
 ) -> None:
     known = tmp_path / "none pinned"
     known.write_text("# nothing\n")
@@ -36,6 +39,7 @@ async def test_a_host_key_that_is_not_pinned_is_refused_with_the_command_that_pi
     assert f"ssh-ed25519 {fingerprint(ssh_server.host_key)}. Nothing was sent" in said.message
     assert f"`ssh-keyscan -p {ssh_server.port} 127.0.0.1 >> '{known}'`" in said.hint
     assert "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub" in said.hint
+    ledger.tried("wrong host keys", threat=THREAT)
 
 
 async def test_the_command_of_the_refusal_mends_it(ssh_server: SshServer, tmp_path: Path) -> None:
@@ -59,35 +63,44 @@ async def shell(line: str) -> None:
     assert await process.wait() == 0
 
 
-async def test_a_changed_host_key_is_refused_and_both_are_shown(ssh_server: SshServer) -> None:
+async def test_a_changed_host_key_is_refused_and_both_are_shown(
+    ssh_server: SshServer, ledger: Ledger
+) -> None:
     other = asyncssh.generate_private_key("ssh-ed25519")
     ssh_server.pin(ssh_server.port, other)
     said = await refused(ssh_server.machine(known_hosts=str(ssh_server.known_hosts)))
     assert said.details == {"host_key": "changed", "fingerprint": fingerprint(ssh_server.host_key)}
     assert f"pins ssh-ed25519 {fingerprint(other)}. It offers ssh-ed25519" in said.message
     assert f"ssh-keygen -R '[127.0.0.1]:{ssh_server.port}' -f" in said.hint
+    ledger.tried("wrong host keys", threat=THREAT)
 
 
-async def test_a_host_key_of_another_kind_than_the_pinned_one_is_refused(start_ssh: Any) -> None:
+async def test_a_host_key_of_another_kind_than_the_pinned_one_is_refused(
+    start_ssh: Any, ledger: Ledger
+) -> None:
     server = await start_ssh("asyncssh", kind="ecdsa-sha2-nistp256")
     server.pin(server.port, asyncssh.generate_private_key("ssh-ed25519"))
     said = await refused(server.machine(known_hosts=str(server.known_hosts)))
     assert said.details == {"host_key": "wrong", "fingerprint": fingerprint(server.host_key)}
     assert "ssh_host_ecdsa_key.pub" in said.hint
+    ledger.tried("wrong host keys", threat=THREAT)
 
 
-async def test_a_revoked_host_key_is_refused_though_it_is_pinned(ssh_server: SshServer) -> None:
+async def test_a_revoked_host_key_is_refused_though_it_is_pinned(
+    ssh_server: SshServer, ledger: Ledger
+) -> None:
     ssh_server.pin(ssh_server.port)
     line = ssh_server.known_hosts.read_text()
     ssh_server.known_hosts.write_text(f"{line}@revoked {line}")
     said = await refused(ssh_server.machine(known_hosts=str(ssh_server.known_hosts)))
     assert said.details["host_key"] == "revoked"
     assert "give it a new host key" in said.hint
+    ledger.tried("wrong host keys", threat=THREAT)
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe", b"@nonsense a b\n", b"word\n"])
 async def test_a_file_of_host_keys_that_is_missing_or_broken_is_a_refusal_before_anything_is_sent(
-    ssh_server: SshServer, tmp_path: Path, content: bytes | None
+    ssh_server: SshServer, tmp_path: Path, content: bytes | None, ledger: Ledger
 ) -> None:
     known = tmp_path / "known"
     if content is not None:
@@ -97,6 +110,7 @@ async def test_a_file_of_host_keys_that_is_missing_or_broken_is_a_refusal_before
         assert proxy.opened == 0
     assert f"the file {known} cannot be read" in said.message
     assert "ssh-keyscan" in said.hint
+    ledger.tried("unusable files of host keys", threat=THREAT)
 
 
 async def test_an_empty_setting_means_the_users_own_known_hosts_and_keys(
@@ -122,7 +136,7 @@ async def test_an_empty_setting_means_the_users_own_known_hosts_and_keys(
 
 
 async def test_a_pinned_file_without_entries_is_never_replaced_by_the_users_own(
-    ssh_server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ssh_server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ledger: Ledger
 ) -> None:
     """asyncssh takes an empty list of host keys for a wish to use ~/.ssh/known_hosts."""
     (tmp_path / "daemon/.ssh").mkdir(parents=True)
@@ -132,6 +146,7 @@ async def test_a_pinned_file_without_entries_is_never_replaced_by_the_users_own(
     (tmp_path / "empty").write_bytes(b"")
     said = await refused(ssh_server.machine(known_hosts=str(tmp_path / "empty")))
     assert said.details["host_key"] == "missing"
+    ledger.tried("unusable files of host keys", threat=THREAT)
 
 
 async def test_a_login_that_is_refused_names_user_key_and_the_way_to_install_it(

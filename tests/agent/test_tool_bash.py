@@ -68,11 +68,12 @@ async def test_bash_itself_is_the_shell(hands):
 
 
 @pytest.mark.parametrize("name", ["ANTHROPIC_API_KEY", "GITHUB_TOKEN"])
-async def test_no_secret_of_the_daemon_reaches_a_result(hands, monkeypatch, name):
+async def test_no_secret_of_the_daemon_reaches_a_result(hands, monkeypatch, name, ledger):
     monkeypatch.setenv(name, "canary-5d1f")
     result = await hands.bash("env; cat /proc/*/environ /proc/*/cmdline /proc/1/root/proc/*/environ; set")
     assert "PATH=/venv/bin" in result.text
     assert "canary" not in result.text + result.full_output and name not in result.text + result.full_output
+    ledger.tried("commands that look for secrets", threat="secrets in logs, git and prompts")
 
 
 async def test_should_the_walls_fail_a_secret_ends_at_the_result(hands):

@@ -7,6 +7,7 @@ import json
 from executor.domain.outcome import Artifact, Ask, Done, Outcome
 from executor.domain.step import StepContext
 from tests.browser.conftest import Opening
+from tests.proof.ledger import Ledger
 from tests.web.conftest import Site
 
 PAYLOADS = [
@@ -44,7 +45,9 @@ PAYLOADS = [
 TABS = ("log", "diff", "spec", "tests", "turns", "deploy", "events")
 
 
-async def test_thirty_payloads_from_a_model_stay_text_on_every_page(site: Site, opening: Opening) -> None:
+async def test_thirty_payloads_from_a_model_stay_text_on_every_page(
+    site: Site, opening: Opening, ledger: Ledger
+) -> None:
     everything = "\n".join(PAYLOADS)
 
     async def hostile(context: StepContext) -> Outcome:
@@ -84,3 +87,4 @@ async def test_thirty_payloads_from_a_model_stay_text_on_every_page(site: Site, 
         await window.go(f"/builds/{build.id}?tab=log&search={PAYLOADS[0]}")
         await window.go(f"/new?intent={PAYLOADS[12]}")
         assert await window.page.get_by_label("What do you need?").input_value() == PAYLOADS[12]
+    ledger.tried("payloads on every page", len(PAYLOADS), threat="stored XSS")

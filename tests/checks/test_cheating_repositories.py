@@ -15,6 +15,9 @@ from executor.domain.findings import Result
 from executor.sandbox.base import Limits, Sandbox
 from executor.sandbox.ownership import remove_tree_now
 from executor.sandbox.places import Places
+from tests.proof.ledger import Ledger
+
+THREAT = "forged verdicts"
 
 LIMITS = Limits(wall_seconds=60)
 APP = "def add(a: int, b: int) -> int:\n    return a + b\n"
@@ -110,10 +113,13 @@ FROM_THE_APPLICATION = {
 
 
 @pytest.mark.parametrize("cheat", FROM_THE_APPLICATION.values(), ids=FROM_THE_APPLICATION.keys())
-async def test_an_application_cannot_write_its_own_verdict(repository: Repository, cheat: str):
+async def test_an_application_cannot_write_its_own_verdict(
+    repository: Repository, cheat: str, ledger: Ledger
+):
     repository.write("app/main.py", cheat + APP)
     repository.write("tests/test_broken.py", "def test_broken():\n    assert [] == 1\n")
     assert "T2" in failed(await repository.judged())
+    ledger.tried("repositories that forge their verdict", threat=THREAT)
 
 
 BROKEN = "def test_a():\n    assert [] == 1\n"
@@ -165,28 +171,33 @@ RUN_AND_CAUGHT = {
 
 @pytest.mark.parametrize(("name", "text", "rules"), RUN_AND_CAUGHT.values(), ids=RUN_AND_CAUGHT.keys())
 async def test_what_only_a_run_shows_is_caught_by_the_run(
-    repository: Repository, name: str, text: str, rules: set[str]
+    repository: Repository, name: str, text: str, rules: set[str], ledger: Ledger
 ):
     repository.write(f"tests/{name}", text)
     assert check_forgery(read_sources(repository.root)).result is Result.PASS
     assert failed(await repository.judged()) >= rules
+    ledger.tried("repositories that prove nothing", threat=THREAT)
 
 
-async def test_a_repositorys_own_settings_do_not_count(repository: Repository):
+async def test_a_repositorys_own_settings_do_not_count(repository: Repository, ledger: Ledger):
     repository.write("pytest.ini", "[pytest]\npython_functions = nothing\npython_files = none.py\n")
     repository.write(".coveragerc", "[run]\nomit = app/*\n")
     repository.write("tests/test_broken.py", "def test_broken():\n    assert [] == 1\n")
     verdict = await repository.judged()
     assert failed(verdict) == {"T1"}
     assert (verdict.passing, verdict.failing) == (3, 1)
+    ledger.tried("repositories that steer the runner", threat=THREAT)
 
 
 @pytest.mark.parametrize(
     "name", ["pluggy.py", "json.py", "junitxml.py", "argparse.py", "iniconfig/__init__.py"]
 )
-async def test_files_do_not_stand_in_for_modules_of_the_runner(repository: Repository, name: str):
+async def test_files_do_not_stand_in_for_modules_of_the_runner(
+    repository: Repository, name: str, ledger: Ledger
+):
     repository.write(name, FORGE + LEAVE)
     assert failed(await repository.judged()) == set()
+    ledger.tried("repositories that steer the runner", threat=THREAT)
 
 
 async def test_a_run_over_its_time_is_stopped_and_red(repository: Repository):
@@ -195,13 +206,17 @@ async def test_a_run_over_its_time_is_stopped_and_red(repository: Repository):
     assert {"T1", "T2"} <= failed(verdict)
 
 
-async def test_a_runner_that_is_killed_is_red(repository: Repository):
+async def test_a_runner_that_is_killed_is_red(repository: Repository, ledger: Ledger):
     repository.write("app/main.py", "import signal\nsignal.raise_signal(9)\n" + APP)
     assert {"T1", "T2"} <= failed(await repository.judged())
+    ledger.tried("repositories that forge their verdict", threat=THREAT)
 
 
-async def test_a_repository_that_could_forge_is_refused_before_anything_of_it_runs(repository: Repository):
+async def test_a_repository_that_could_forge_is_refused_before_anything_of_it_runs(
+    repository: Repository, ledger: Ledger
+):
     repository.write("tests/conftest.py", "import os\nprint('I ran')\nos._exit(0)\n")
     verdict = await repository.judged()
     assert failed(verdict) == {"T4"}
     assert "I ran" not in verdict.output
+    ledger.tried("repositories that forge their verdict", threat=THREAT)

@@ -19,6 +19,9 @@ from executor.resources import config_dir
 from executor.sandbox.base import Limits, Sandbox
 from executor.sandbox.places import Places
 from executor.sandbox.venv import VenvCache, find_uv
+from tests.proof.ledger import Ledger
+
+THREAT = "squatted packages"
 
 
 class Index:
@@ -61,11 +64,12 @@ def test_the_templates_requirements_are_allowed(requirements: str):
     assert (finding.rule, finding.result) == ("S12d", Result.PASS)
 
 
-def test_another_name_is_refused_and_what_is_allowed_is_said(requirements: str):
+def test_another_name_is_refused_and_what_is_allowed_is_said(requirements: str, ledger: Ledger):
     finding = check_packages(requirements + "fastapl==1.0\n", ())
     assert finding.result is Result.FAIL
     assert "not allowed: fastapl;" in finding.evidence
     assert "fastapi, " in finding.evidence and "uvicorn" in finding.evidence
+    ledger.tried("unknown packages", threat=THREAT)
 
 
 def test_a_configured_name_is_allowed_however_it_is_written(requirements: str):
@@ -85,14 +89,16 @@ def test_a_configured_name_is_allowed_however_it_is_written(requirements: str):
         "fastapi==0.165.0 ; python_version > '3' # https://example.com",
     ],
 )  # fmt: skip
-def test_only_a_name_and_its_exact_version_are_followed(line: str):
+def test_only_a_name_and_its_exact_version_are_followed(line: str, ledger: Ledger):
     finding = check_packages(f"{line}\n", ())
     assert finding.result is Result.FAIL
     assert "NAME==VERSION" in finding.evidence
+    ledger.tried("requirements that are no plain package", threat=THREAT)
 
 
-def test_a_name_behind_a_comment_that_ends_in_a_backslash_is_seen():
+def test_a_name_behind_a_comment_that_ends_in_a_backslash_is_seen(ledger):
     assert "evil" in check_packages("# harmless \\\nevil==1.0\n", ()).evidence
+    ledger.tried("hidden packages", threat=THREAT)
 
 
 async def verified(
@@ -126,6 +132,7 @@ async def test_an_index_is_never_asked_for_a_refused_name(
     index: Index,
     droplet: Path,
     parts: dict[str, Any],
+    ledger: Ledger,
 ):
     (droplet / "requirements.txt").write_text("fastapl==1.0\n")
     report = await verified(index, droplet, parts, packages, approved)
@@ -133,6 +140,7 @@ async def test_an_index_is_never_asked_for_a_refused_name(
     assert ("S12v" in failed, "S12d" in failed) == (asked, not asked)
     assert bool(index.asked) is asked
     assert report.output == {}
+    ledger.tried("squatted packages on an index", threat=THREAT)
 
 
 def sdist(name: str, marker: Path) -> bytes:
@@ -150,7 +158,7 @@ def sdist(name: str, marker: Path) -> bytes:
 
 
 async def test_a_source_distribution_is_never_built(
-    index: Index, droplet: Path, parts: dict[str, Any], tmp_path: Path
+    index: Index, droplet: Path, parts: dict[str, Any], tmp_path: Path, ledger: Ledger
 ):
     index.files["fastapl-1.0.tar.gz"] = sdist("fastapl", tmp_path / "mark")
     (droplet / "requirements.txt").write_text("fastapl==1.0\n")
@@ -158,3 +166,4 @@ async def test_a_source_distribution_is_never_built(
     evidence = next(finding.evidence for finding in report.failures if finding.rule == "S12v")
     assert "no wheel" in evidence.lower() or "no usable wheels" in evidence.lower()
     assert not (tmp_path / "mark").exists()
+    ledger.tried("source distributions", threat=THREAT)

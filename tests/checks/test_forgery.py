@@ -9,6 +9,9 @@ import pytest
 from executor.checks.forgery import check_forgery
 from executor.checks.sources import SourceFile
 from executor.domain.findings import Result
+from tests.proof.ledger import Ledger
+
+THREAT = "forged verdicts"
 
 HONEST = """
 import importlib
@@ -71,8 +74,9 @@ def test_honest_tests_with_fixtures_marks_and_patches_pass(name: str):
 
 @pytest.mark.parametrize("cheat", CHEATS.values(), ids=CHEATS.keys())
 @pytest.mark.parametrize("name", ["tests/conftest.py", "conftest.py", "tests/deep/helpers.py"])
-def test_a_cheat_is_refused_wherever_the_runner_would_load_it(name: str, cheat: str):
+def test_a_cheat_is_refused_wherever_the_runner_would_load_it(name: str, cheat: str, ledger: Ledger):
     assert finding(name, cheat) is Result.FAIL
+    ledger.tried("cheats in a source", threat=THREAT)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +89,9 @@ def test_a_cheat_is_refused_wherever_the_runner_would_load_it(name: str, cheat: 
         "import ctypes",
     ],
 )
-def test_the_application_may_not_touch_the_runner_either(text: str):
+def test_the_application_may_not_touch_the_runner_either(text: str, ledger: Ledger):
     assert finding("app/main.py", text) is Result.FAIL
+    ledger.tried("cheats in a source", threat=THREAT)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +109,9 @@ def test_the_application_may_not_touch_the_runner_either(text: str):
         ("pyproject.toml", '[tool.pytest.ini_options]\naddopts = ["-p", "evil"]\n'),
     ],
 )
-def test_files_that_steer_the_runner_are_refused(name: str, text: str):
+def test_files_that_steer_the_runner_are_refused(name: str, text: str, ledger: Ledger):
     assert finding(name, text) is Result.FAIL
+    ledger.tried("files that steer the runner", threat=THREAT)
 
 
 @pytest.mark.parametrize(

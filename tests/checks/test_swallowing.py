@@ -8,6 +8,7 @@ import textwrap
 import pytest
 
 from executor.checks.swallowing import lost_assertions
+from tests.proof.ledger import Ledger
 
 LOST = {
     "a handler of assertions": "try:\n    check()\nexcept AssertionError:\n    pass",
@@ -40,8 +41,9 @@ def lost(body: str) -> list[str]:
 
 
 @pytest.mark.parametrize("body", LOST.values(), ids=LOST.keys())
-def test_a_lost_assertion_is_found(body: str):
+def test_a_lost_assertion_is_found(body: str, ledger: Ledger):
     assert len(lost(body)) == 1
+    ledger.tried("assertions that are lost", threat="forged verdicts")
 
 
 @pytest.mark.parametrize("body", KEPT.values(), ids=KEPT.keys())

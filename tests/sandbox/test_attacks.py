@@ -10,6 +10,8 @@ import pytest
 from executor.sandbox.base import Bind
 from tests.sandbox.attacks import ATTACKS, CANARY, DRIVER, judge, limits_of, script_of, world_to_attack
 
+THREAT = "sandbox escapes"
+
 
 @pytest.fixture
 def context(places, tmp_path) -> Iterator[dict[str, Any]]:
@@ -31,17 +33,18 @@ def venv(places, monkeypatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda name: name.replace(" ", "-"))
-async def test_the_walls_hold_against_an_attempt_to(attack, sandbox, commands, context, venv):
+async def test_the_walls_hold_against_an_attempt_to(attack, sandbox, commands, context, venv, ledger):
     context["first"] = "bwrap"
     command = commands.python(
         script_of(attack), Bind(venv, "/venv"), limits=limits_of(attack), CTX=json.dumps(context)
     )
     judge(attack, (await sandbox.run(command)).output)
+    ledger.tried("attacks on bubblewrap", threat=THREAT)
 
 
 @pytest.mark.parametrize("which", ["all but the enormous file", "the enormous file"])
 async def test_the_walls_of_docker_hold_against_every_one_of_these_attempts(
-    which, docker_walls, commands, context, venv
+    which, docker_walls, commands, context, venv, ledger
 ):
     attacks = [name for name in ATTACKS if ("enormous" in name) == (which == "the enormous file")]
     context["first"] = "timeout -s KILL"
@@ -55,6 +58,7 @@ async def test_the_walls_of_docker_hold_against_every_one_of_these_attempts(
     assert sorted(tried) == sorted(attacks), result
     for name, output in tried.items():
         judge(name, output)
+    ledger.tried("attacks on docker", len(tried), threat=THREAT)
 
 
 def test_the_table_of_attacks_is_as_long_as_promised():

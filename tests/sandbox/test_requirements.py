@@ -32,9 +32,10 @@ from executor.sandbox.requirements import checked_requirements
         "${SECRET}",
     ],
 )
-def test_anything_but_a_plain_package_is_refused(line):
+def test_anything_but_a_plain_package_is_refused(line, ledger):
     with pytest.raises(ReleaseAtFault):
         checked_requirements(f"uvicorn==0.54.0\n{line}\n")
+    ledger.tried("requirements that are no plain package", threat="squatted packages")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from executor.errors import Permanent
 from executor.sandbox.base import Bind, Limits
 from tests.sandbox.living import alive
 
+THREAT = "resource bombs"
+
 _SIGHTS = "find /root /home /srv /opt /mnt /boot /sys /var/lib/fpai /var/spool/cron -mindepth 1 2>/dev/null"
 
 
@@ -45,20 +47,22 @@ async def test_no_descriptor_of_the_daemon_is_inherited(walls, commands):
     assert result.output == "4\n"  # three and the one that lists them
 
 
-async def test_the_wall_time_ends_the_whole_tree_also_what_left_its_session(walls, commands, marker):
+async def test_the_wall_time_ends_the_whole_tree_also_what_left_its_session(walls, commands, marker, ledger):
     script = (
         f"setsid sh -c 'sleep 300; : {marker}' & (trap '' TERM INT HUP; sleep 300; : {marker}) & sleep 300"
     )
     result = await walls.run(commands.shell(script, limits=Limits(wall_seconds=0.4)))
     assert result.timed_out and result.exit_code == 137 and "0.4 s" in result.note
     assert alive(marker) == []
+    ledger.tried("trees that outlive their time", threat=THREAT)
 
 
-async def test_a_grandchild_does_not_survive_a_command_that_ended_well(walls, commands, marker):
+async def test_a_grandchild_does_not_survive_a_command_that_ended_well(walls, commands, marker, ledger):
     script = f"setsid sh -c 'exec >/dev/null 2>&1 </dev/null; sleep 300; : {marker}' & echo done"
     result = await walls.run(commands.shell(script))
     assert result.exit_code == 0 and result.output == "done\n"
     assert alive(marker) == []
+    ledger.tried("grandchildren", threat=THREAT)
 
 
 async def test_cancelling_kills_everything_before_the_cancellation_is_seen(walls, commands, marker):
@@ -88,7 +92,7 @@ async def test_many_sandboxes_at_once_do_not_use_up_each_others_limits(walls, co
     assert [result.output for result in results] == ["all\n"] * 8
 
 
-async def test_however_much_is_printed_the_daemons_memory_stays_flat(walls, commands):
+async def test_however_much_is_printed_the_daemons_memory_stays_flat(walls, commands, ledger):
     size = 1 << 30 if walls.kind == "bubblewrap" else 1 << 27  # docker carries about 50 MiB a second
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     script = f"echo first; head -c {size} /dev/zero | tr '\\0' x; echo; echo last"
@@ -98,13 +102,15 @@ async def test_however_much_is_printed_the_daemons_memory_stays_flat(walls, comm
     assert result.output.startswith("first") and result.output.endswith("last\n")
     assert len(result.output) < 300_000
     assert grown < 16 << 10  # KiB
+    ledger.tried("endless printers", threat=THREAT)
 
 
-async def test_a_fork_bomb_is_bounded_and_ends_with_its_wall_time(walls, commands, marker):
+async def test_a_fork_bomb_is_bounded_and_ends_with_its_wall_time(walls, commands, marker, ledger):
     script = f"import os\nwhile True:\n    try: os.fork()\n    except OSError: pass  # {marker}"
     result = await walls.run(commands.python(script, limits=Limits(wall_seconds=1.0, pids=40)))
     assert result.timed_out
     assert alive(marker) == []
+    ledger.tried("fork bombs", threat=THREAT)
 
 
 async def test_no_more_processes_start_than_the_limit_says(walls, commands):
@@ -123,7 +129,7 @@ except OSError:
     assert int(result.output.split()[-1]) <= 20
 
 
-async def test_memory_is_bounded_for_the_whole_tree(walls, commands):
+async def test_memory_is_bounded_for_the_whole_tree(walls, commands, ledger):
     script = """
 import os, time
 for _ in range(8):
@@ -140,19 +146,22 @@ print(held >> 10)
 """
     result = await walls.run(commands.python(script, limits=Limits(memory_bytes=200 << 20)))
     assert result.exit_code != 0 or int(result.output) <= 200
+    ledger.tried("memory bombs", threat=THREAT)
 
 
-async def test_an_endless_loop_ends_by_its_processor_time(walls, commands):
+async def test_an_endless_loop_ends_by_its_processor_time(walls, commands, ledger):
     result = await walls.run(
         commands.python("while True: pass", limits=Limits(cpu_seconds=1, wall_seconds=30))
     )
     assert result.exit_code != 0 and not result.timed_out
+    ledger.tried("endless loops", threat=THREAT)
 
 
-async def test_a_command_that_fills_the_disk_is_ended_and_the_note_says_why(walls, commands):
+async def test_a_command_that_fills_the_disk_is_ended_and_the_note_says_why(walls, commands, ledger):
     script = "i=0; while :; do i=$((i+1)); head -c 4194304 /dev/zero > f$i || exit 1; done"
     result = await walls.run(commands.shell(script, limits=Limits(file_bytes=16 << 20, wall_seconds=60)))
     assert result.exit_code == 137 and "MiB" in result.note and not result.timed_out
+    ledger.tried("full disks", threat=THREAT)
 
 
 async def test_a_writable_bind_outside_the_places_is_refused(walls, commands, tmp_path):

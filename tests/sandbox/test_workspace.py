@@ -20,6 +20,8 @@ from executor.sandbox.workspace_names import parts_of
 from executor.sandbox.workspace_open import by_kernel, by_walk, opener
 from tests.sandbox.hostile_names import CANARY, ONLY_OUTSIDE, fingerprint, names, traps
 
+THREAT = "file names"
+
 _COUNT = 10_000 if os.environ.get("FPAI_SWEEP") == "all" else 500
 _EXCHANGE = 2  # of renameat2: both names change places at one instant
 _AT_CWD = -100
@@ -40,7 +42,7 @@ def root(tmp_path) -> Path:
 
 @both_ways
 @pytest.mark.sweep
-def test_no_generated_name_reads_or_writes_anything_outside_or_in_git(tmp_path, by):
+def test_no_generated_name_reads_or_writes_anything_outside_or_in_git(tmp_path, by, ledger):
     root, outside = traps(tmp_path)
     workspace = Workspace(root, None, by=by)
     before = fingerprint(outside, root / ".git")
@@ -63,6 +65,7 @@ def test_no_generated_name_reads_or_writes_anything_outside_or_in_git(tmp_path, 
     assert not (outside / "made-by-us").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["work", "work-outside"]
     assert written > _COUNT // 50 and refused > _COUNT // 3
+    ledger.tried("generated paths", _COUNT, threat=THREAT)
 
 
 @pytest.mark.sweep
@@ -79,7 +82,7 @@ def test_the_generated_names_would_lead_a_careless_program_outside(tmp_path):
 
 
 @both_ways
-def test_a_directory_that_is_swapped_with_a_link_meanwhile_leads_nowhere(tmp_path, by):
+def test_a_directory_that_is_swapped_with_a_link_meanwhile_leads_nowhere(tmp_path, by, ledger):
     root, outside = tmp_path / "ws", tmp_path / "outside"
     (root / "d").mkdir(parents=True)
     outside.mkdir()
@@ -97,6 +100,7 @@ def test_a_directory_that_is_swapped_with_a_link_meanwhile_leads_nowhere(tmp_pat
         swapping.join()
     assert min(outcomes.values()) >= 40, f"the race did not take place: {outcomes}"
     assert fingerprint(outside) == before
+    ledger.tried("writes in a race with a swapped link", sum(outcomes.values()), threat=THREAT)
 
 
 def _swap(one: Path, other: Path, stop: threading.Event) -> None:
@@ -166,11 +170,12 @@ def test_the_workspace_itself_is_a_directory_and_no_file(workspace, name):
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "/wsx/f", "../f", "a/../../f", "/ws/../f", "a/..", "..\\f"])
-def test_a_name_that_leads_outside_is_refused_with_what_to_name_instead(workspace, name):
+def test_a_name_that_leads_outside_is_refused_with_what_to_name_instead(workspace, name, ledger):
     for act in (workspace.read, workspace.exists, workspace.listing, workspace.is_directory):
         with pytest.raises(Invalid) as caught:
             act(name)
         assert "/ws/app" in caught.value.hint
+    ledger.tried("paths that lead outside", threat=THREAT)
 
 
 @pytest.mark.parametrize(
@@ -187,9 +192,10 @@ def test_a_name_that_leads_outside_is_refused_with_what_to_name_instead(workspac
         ".gitmodules",
     ],
 )
-def test_git_is_the_executors_own(workspace, name):
+def test_git_is_the_executors_own(workspace, name, ledger):
     with pytest.raises(Invalid, match=r"git|invisible"):
         workspace.write(name, b"x")
+    ledger.tried("names for the executor's .git", threat=THREAT)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from tests.fakes.apprentice import ReadsTheAnswer, answer, finish, run_tests, to
 from tests.fakes.model import Fault, script, text, thought
 from tests.steps.workbench import asks, events, told, workbench
 
+THREAT = "money"
+
 
 async def test_a_straight_success_is_one_iteration_and_the_executor_says_done(tmp_path):
     async with workbench(tmp_path / "state", script([answer(), finish()])) as (house, model):
@@ -201,7 +203,7 @@ async def test_a_conversation_that_no_longer_fits_goes_on_in_a_fresh_one_with_th
     assert "test_a" in fresh[0]["content"][0]["text"]
 
 
-async def test_a_model_that_never_finishes_stops_at_its_budget_and_a_top_up_lets_it_go_on(tmp_path):
+async def test_a_model_that_never_finishes_stops_at_its_budget_and_a_top_up_lets_it_go_on(tmp_path, ledger):
     def endless(body, number):
         content = [answer(f"test_{number}")] if number < 40 else [answer(), finish()]
         return {"content": content, "usage": {"output_tokens": 10_000}}
@@ -217,9 +219,10 @@ async def test_a_model_that_never_finishes_stops_at_its_budget_and_a_top_up_lets
     assert 1.0 <= spent < 1.0 + 2 * spent / asked
     assert notices == [50, 80, 100]
     assert done.state is State.COMPLETE
+    ledger.tried("models that never finish", threat=THREAT)
 
 
-async def test_turns_and_tokens_are_limits_too(tmp_path):
+async def test_turns_and_tokens_are_limits_too(tmp_path, ledger):
     def endless(body, number):
         return [answer(), finish()] if number > 12 else [answer(f"test_{number}")]
 
@@ -231,6 +234,7 @@ async def test_turns_and_tokens_are_limits_too(tmp_path):
             assert "max_turns" in waiting.hold["reason"]
             await house.commands.answer(build.id, {"go_on": "retry"})
         assert (await house.until(build.id)).state is State.COMPLETE
+    ledger.tried("models that never finish", threat=THREAT)
 
 
 async def test_what_the_verifier_refuses_comes_back_to_the_same_conversation(tmp_path):
@@ -258,7 +262,7 @@ async def test_an_order_that_fits_no_conversation_ends_in_an_error_and_not_in_ev
     assert turns == 2  # the SPEC, and the one that was refused
 
 
-async def test_no_model_without_a_price_takes_over_a_build_that_has_a_budget(tmp_path):
+async def test_no_model_without_a_price_takes_over_a_build_that_has_a_budget(tmp_path, ledger):
     stuck = [[answer("test_a", f"# {n}"), finish()] for n in range(6)]
     replies = script(*stuck, [answer(), finish()])
     settings = {"model": {"stronger_model": "claude-unheard-of"}}
@@ -267,3 +271,4 @@ async def test_no_model_without_a_price_takes_over_a_build_that_has_a_budget(tmp
         assert len(await events(house, done, "fresh_context")) == 1
     assert {body["model"] for body in model.bodies} == {"claude-sonnet-5-5"}
     assert done.facts["cost_known"]
+    ledger.tried("models without a price", threat=THREAT)

@@ -8,6 +8,9 @@ from executor.agent.template import render_template
 from executor.domain.droplet import DropletIdentity
 from executor.errors import ReleaseAtFault
 from executor.targets.dockerfile import read_dockerfile
+from tests.proof.ledger import Ledger
+
+THREAT = "hostile Dockerfile"
 
 PIP = "pip install --no-cache-dir --only-binary :all: -r requirements.txt"
 GOOD = f"""\
@@ -132,10 +135,11 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_dockerfile_is_refused_with_its_line(what: str, tmp_path: Path):
+def test_a_hostile_dockerfile_is_refused_with_its_line(what: str, tmp_path: Path, ledger: Ledger):
     text, line = HOSTILE[what]
     with pytest.raises(ReleaseAtFault, match=f"Dockerfile, line {line}: .*; the image was not built"):
         read(tmp_path, text)
+    ledger.tried("hostile Dockerfiles", threat=THREAT)
 
 
 @pytest.mark.parametrize(
@@ -152,18 +156,22 @@ def test_a_hostile_dockerfile_is_refused_with_its_line(what: str, tmp_path: Path
     ],
     ids=["byte order", "alike letter", "hidden line", "no text", "long", "empty", "comment", "late"],
 )  # fmt: skip
-def test_what_is_no_plain_dockerfile_is_refused(content: str | bytes, said: str, tmp_path: Path):
+def test_what_is_no_plain_dockerfile_is_refused(
+    content: str | bytes, said: str, tmp_path: Path, ledger: Ledger
+):
     with pytest.raises(ReleaseAtFault, match=said):
         read(tmp_path, content)
+    ledger.tried("hostile Dockerfiles", threat=THREAT)
 
 
-def test_a_dockerfile_that_is_missing_or_a_link_is_refused(tmp_path: Path):
+def test_a_dockerfile_that_is_missing_or_a_link_is_refused(tmp_path: Path, ledger: Ledger):
     with pytest.raises(ReleaseAtFault, match="there is no such file"):
         read_dockerfile(tmp_path)
     (tmp_path / "other").write_text(GOOD)
     (tmp_path / "Dockerfile").symlink_to("other")
     with pytest.raises(ReleaseAtFault, match="there is no such file"):
         read_dockerfile(tmp_path)
+    ledger.tried("hostile Dockerfiles", 2, threat=THREAT)
 
 
 def test_the_template_of_every_droplet_is_accepted(tmp_path: Path):

@@ -16,6 +16,8 @@ from executor.domain.step import StepContext
 from executor.web.page_gates import CONSEQUENCES
 from tests.web.conftest import Site, serving
 
+THREAT = "forged approvals"
+
 KEY = b"k" * 32
 LINKS = ApprovalLinks(KEY)
 
@@ -170,15 +172,16 @@ async def test_a_revision_takes_words_and_sends_them_on(tmp_path):
 @pytest.mark.parametrize(
     "change", [lambda t: t[:-2] + "xx", lambda t: "x" + t, lambda t: t.split(".")[0], lambda _: "é"]
 )
-async def test_a_forged_link_is_404(site, change):
+async def test_a_forged_link_is_404(site, change, ledger):
     build, link = await held(site)
     forged = f"/a/{change(link.removeprefix('/a/'))}"
     assert (await get(site, forged))[0] == 404
     assert (await post(site, forged, decision="approve"))[0] == 404
     assert (await site.world.store.builds.get(build.id)).state is State.WAITING_APPROVAL
+    ledger.tried("forged links", threat=THREAT)
 
 
-async def test_a_form_of_a_foreign_page_and_a_form_without_a_button_decide_nothing(site):
+async def test_a_form_of_a_foreign_page_and_a_form_without_a_button_decide_nothing(site, ledger):
     build, link = await held(site)
     headers = {"Origin": "https://evil.example"}
     async with site.client.post(f"{site.url}{link}", data={"decision": "approve"}, headers=headers) as reply:
@@ -187,3 +190,4 @@ async def test_a_form_of_a_foreign_page_and_a_form_without_a_button_decide_nothi
     async with site.client.post(f"{site.url}{link}", json={"decision": "approve"}) as reply:
         assert reply.status == 415
     assert (await site.world.store.builds.get(build.id)).state is State.WAITING_APPROVAL
+    ledger.tried("foreign forms", 3, threat=THREAT)

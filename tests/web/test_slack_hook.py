@@ -18,6 +18,8 @@ from tests.fakes.slack import SIGNING, FakeSlack, buttons, pressed, signed, writ
 from tests.fakes.slack_office import Office, clicks_of, configured, office
 from tests.web.conftest import Site, serving
 
+THREAT = "forged approvals"
+
 HOOK = "/hooks/slack"
 WAITS = State.WAITING_APPROVAL
 Opening = Callable[..., AbstractAsyncContextManager[tuple[Site, Office]]]
@@ -143,7 +145,7 @@ async def test_a_form_that_slack_does_not_open_is_told_of(both):
     assert "Press the button again" in (await desk.told())["text"]
 
 
-async def test_only_an_approvers_press_counts_and_others_are_told_so_alone(both):
+async def test_only_an_approvers_press_counts_and_others_are_told_so_alone(both, ledger):
     site, desk = both
     build, button = await desk.button("approve")
     assert await press(site, pressed(button, desk.slack, user="U2")) == (200, "")
@@ -151,17 +153,19 @@ async def test_only_an_approvers_press_counts_and_others_are_told_so_alone(both)
     assert "U2, is not among the approvers of [notify.slack]" in told["text"]
     assert (told["response_type"], told["replace_original"]) == ("ephemeral", False)
     assert await desk.state(build) is WAITS
+    ledger.tried("presses of others", threat=THREAT)
 
 
-async def test_a_press_in_another_channel_counts_for_nothing(both):
+async def test_a_press_in_another_channel_counts_for_nothing(both, ledger):
     site, desk = both
     build, button = await desk.button("approve")
     await press(site, pressed(button, desk.slack, channel="C2"))
     assert "none of those under [notify.NAME]" in (await desk.told())["text"]
     assert await desk.state(build) is WAITS
+    ledger.tried("presses of others", threat=THREAT)
 
 
-async def test_a_build_that_does_not_report_to_the_channel_is_not_decided_there(both):
+async def test_a_build_that_does_not_report_to_the_channel_is_not_decided_there(both, ledger):
     site, desk = both
     told, button = await desk.button("approve")
     secret = await desk.world.submit("Build Other Droplet", approval_mode="final", notify_channels=("email",))
@@ -170,6 +174,7 @@ async def test_a_build_that_does_not_report_to_the_channel_is_not_decided_there(
     await press(site, pressed(forged, desk.slack))
     assert "does not report to this channel" in (await desk.told())["text"]
     assert await desk.state(secret) is WAITS
+    ledger.tried("presses of others", threat=THREAT)
 
 
 async def test_a_second_press_changes_nothing_and_says_so(both):
@@ -201,7 +206,7 @@ async def test_the_other_button_after_a_decision_is_refused(both):
     assert await desk.state(build) is State.REJECTED
 
 
-async def test_a_button_of_an_earlier_opening_of_the_gate_decides_nothing(both):
+async def test_a_button_of_an_earlier_opening_of_the_gate_decides_nothing(both, ledger):
     site, desk = both
     build, message = await desk.held()
     said = {"checkpoint": None, "feedback": "Again", "gate_id": build.hold["gate_id"]}
@@ -214,6 +219,7 @@ async def test_a_button_of_an_earlier_opening_of_the_gate_decides_nothing(both):
         await desk.told()
     assert desk.slack.of("views.open") == []
     assert (await desk.world.store.builds.get(build.id)).hold["gate_id"] == again.hold["gate_id"]
+    ledger.tried("stale buttons", 2, threat=THREAT)
 
 
 async def test_a_button_of_a_build_that_is_not_known_here_says_so(both):
@@ -263,13 +269,14 @@ async def refused(site: Site, body: bytes, headers: dict[str, str]) -> None:
     assert "Nothing was decided" in reply["error"]["message"]
 
 
-async def test_a_tampered_body_is_refused(both):
+async def test_a_tampered_body_is_refused(both, ledger):
     site, desk = both
     build, message = await desk.held()
     body, headers = signed(pressed(buttons(message)["reject"], desk.slack))
     await refused(site, body.replace(b"reject", b"approve"), headers)
     await refused(site, body + b" ", headers)
     assert await desk.state(build) is WAITS
+    ledger.tried("tampered requests", 2, threat=THREAT)
 
 
 @pytest.mark.parametrize(
@@ -284,36 +291,40 @@ async def test_a_tampered_body_is_refused(both):
         {"x-slack-request-timestamp": "9" * 400},
     ],
 )
-async def test_a_forged_or_missing_signature_is_refused(both, change):
+async def test_a_forged_or_missing_signature_is_refused(both, change, ledger):
     site, desk = both
     build, button = await desk.button("approve")
     body, headers = signed(pressed(button, desk.slack))
     await refused(site, body, {**headers, **change})
     assert await desk.state(build) is WAITS
+    ledger.tried("forged signatures", threat=THREAT)
 
 
-async def test_another_secret_is_refused(both):
+async def test_another_secret_is_refused(both, ledger):
     site, desk = both
     build, button = await desk.button("approve")
     await refused(site, *signed(pressed(button, desk.slack), secret="f" * 32))
     assert await desk.state(build) is WAITS
+    ledger.tried("forged signatures", threat=THREAT)
 
 
 @pytest.mark.parametrize("off", [-310, 310, -86400])
-async def test_a_request_of_another_time_is_refused(both, off):
+async def test_a_request_of_another_time_is_refused(both, off, ledger):
     site, desk = both
     build, button = await desk.button("approve")
     await refused(site, *signed(pressed(button, desk.slack), at=time.time() + off))
     assert await desk.state(build) is WAITS
+    ledger.tried("stale requests", threat=THREAT)
 
 
-async def test_a_replay_is_refused(both):
+async def test_a_replay_is_refused(both, ledger):
     site, desk = both
     build, button = await desk.button("approve")
     request = signed(pressed(button, desk.slack, user="U2"))
     assert (await send(site, *request))[0] == 200
     await refused(site, *request)
     assert await desk.state(build) is WAITS
+    ledger.tried("replays", threat=THREAT)
 
 
 async def test_a_body_without_end_is_refused(both):

@@ -8,6 +8,8 @@ from executor.web.envelope import Refusal
 from executor.web.slack_signature import SlackSignatures
 from tests.fakes.slack import SIGNING, signed
 
+THREAT = "forged approvals"
+
 NOW = 1_700_000_000.0
 
 
@@ -32,8 +34,9 @@ def taken(signatures: SlackSignatures, at: float, text: str = "x") -> bool:
 @pytest.mark.parametrize(
     ("off", "is_taken"), [(-301, False), (-300, True), (-299, True), (0, True), (300, True), (301, False)]
 )
-def test_a_request_may_be_300_seconds_off_and_not_301(off, is_taken):
+def test_a_request_may_be_300_seconds_off_and_not_301(off, is_taken, ledger):
     assert taken(SlackSignatures(SIGNING, Clock()), NOW + off) is is_taken
+    ledger.tried("requests at the edge of their time", threat=THREAT)
 
 
 def test_slacks_own_example_is_taken():
@@ -53,7 +56,7 @@ def test_slacks_own_example_is_taken():
         signatures.check(body, "1531420618", signature)
 
 
-def test_a_replay_is_refused_as_long_as_it_would_be_fresh():
+def test_a_replay_is_refused_as_long_as_it_would_be_fresh(ledger):
     clock = Clock()
     signatures = SlackSignatures(SIGNING, clock)
     assert taken(signatures, NOW + 300)
@@ -61,6 +64,7 @@ def test_a_replay_is_refused_as_long_as_it_would_be_fresh():
         clock.now = NOW + later
         assert taken(signatures, NOW + 300) is False
         assert taken(signatures, clock.now, f"another {later}")
+    ledger.tried("replays", 4, threat=THREAT)
 
 
 def test_what_could_not_be_taken_any_more_is_forgotten():
