@@ -60,7 +60,7 @@ class DeployStep:
                 try:
                     running = await self._serving(context, target, release)
                 except ReleaseAtFault as error:
-                    return await self._at_fault(context, target, error, earlier)
+                    return await self._at_fault(context, target, error, before)
                 await self._noted_live(context, target, release, running)
                 await self._retire(context, target, release_id)
         finally:
@@ -175,22 +175,31 @@ class DeployStep:
             context.log(f"Release {row.id} may still run on target {row.target}: {error}", "warning")
 
     async def _at_fault(
-        self, context: StepContext, target: Target, error: ReleaseAtFault, earlier: ReleaseRow | None
+        self, context: StepContext, target: Target, error: ReleaseAtFault, before: ReleaseRow | None
     ) -> Outcome:
-        """Traffic belongs to the earlier release, which has been running all along."""
+        """Traffic belongs to the earlier release, which has been running all along.
+
+        Unless this one had been switched to when a kill or an outage cut the step off: then the build goes on
+        having a deployment, so that a cancel or a rollback lets the earlier one serve again.
+        """
         build = context.build
         release = release_of(build, Path(), self.release_env)
+        was_live = before is not None and before.id == release.id
+        earlier = None if was_live else before
         await target.discard(release, _handle_here(earlier, target))
         kept = [row.id for row in await self.droplets.releases(build.droplet_id)]
         await target.prune(build.droplet_name, frozenset(kept))
         runs = (
             f"Release {earlier.id} goes on serving at {earlier.url}."
             if earlier
+            else "It had been switched to already, and nothing else runs."
+            if was_live
             else "Nothing else was running."
         )
         context.log(f"{error.message}\n{error.log}", "error")
         log = "\n".join(error.log.splitlines()[-_FEEDBACK_LINES:])
-        await context.record("release_refused", f"{error.message} {runs}", {"deploying": None})
+        facts = {} if was_live else {"deploying": None}
+        await context.record("release_refused", f"{error.message} {runs}", facts)
         return Repair(f"{error.message} {runs}", f"{error.message}\n{log}", BUILD_STEP)
 
 

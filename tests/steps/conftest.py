@@ -44,6 +44,7 @@ class MemoryTarget(PlainTarget):
         self.refused: set[str] = set()
         self.started: list[str] = []
         self.while_starting: Callable[[str], Awaitable[object]] | None = None
+        self.while_pruning: Callable[[], Awaitable[object]] | None = None
 
     async def find(self, release: Release) -> Running | None:
         url = self.running.get(release.id)
@@ -75,6 +76,8 @@ class MemoryTarget(PlainTarget):
         return handle["release_id"] in self.running
 
     async def prune(self, droplet: str, keep: frozenset[str]) -> None:
+        if self.while_pruning is not None:
+            await self.while_pruning()
         for place in self.places.releases(droplet).iterdir():
             if place.name not in keep and place.name not in self.running:
                 shutil.rmtree(place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from executor.domain.build import State
+from executor.errors import Transient
 
 
 async def _approve(house, build_id: str) -> None:
@@ -68,3 +69,28 @@ async def test_what_a_build_started_and_never_switched_to_ends_before_it_deploys
     assert done.state is State.COMPLETE, done.error
     assert done.facts["release"] != abandoned
     assert list(house.target.running) == [done.facts["release"]]
+
+
+async def test_r4_a_release_that_fails_after_it_was_switched_to_gives_way_to_the_earlier_one_on_a_cancel(
+    house,
+):
+    first = await house.made()
+    second = await house.submit(approval_mode="final")
+    waiting = await house.until(second.id, State.WAITING_APPROVAL)
+    switched_to = f"{second.id}-{waiting.facts['commit'][:8]}"
+
+    async def crash() -> None:
+        house.target.while_pruning = None
+        house.target.unfit.add(switched_to)
+        raise Transient("The machine is away for a moment.")
+
+    house.target.while_pruning = crash
+    await _approve(house, second.id)
+    await house.until(second.id, State.WAITING_RETRY)
+    assert (await house.store.droplets.live(first.droplet_id)).id == switched_to
+    await house.commands.retry(second.id, None)
+    await house.until(second.id, State.WAITING_APPROVAL)
+    await house.commands.cancel(second.id)
+    await house.until(second.id, State.CANCELLED)
+    assert (await house.store.droplets.live(first.droplet_id)).id == first.facts["release"]
+    assert list(house.target.running) == [first.facts["release"]]

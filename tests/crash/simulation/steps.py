@@ -138,8 +138,10 @@ class SimulatedStep:
         if await host.find(release) is None:
             noted = await host.start(release)
         if fate.random() < 0.2:
+            live = await self._droplets.live(build.droplet_id)
+            facts = {} if live is not None and live.id == release else {"deploying": None}
             await host.stop(release)
-            await context.record("release_refused", f"{release} does not answer.", {"deploying": None})
+            await context.record("release_refused", f"{release} does not answer.", facts)
             return Repair("The release does not answer.", "Traceback", BUILD_STEP)
         row = _row(build, release, str(noted["url"]), context.now())
         await self._droplets.switch(build.droplet_name, row)
