@@ -13,6 +13,8 @@ from executor.store.database import Database
 
 _FLUSH_SECONDS = 0.25
 _LONGEST_LINE = 4000
+_Row = tuple[Any, ...]
+_TEXT = 4
 _INSERT = """
 INSERT INTO log_lines (build_id, line, step, attempt, level, text, at)
 SELECT ?, coalesce(max(line), 0) + 1, ?, ?, ?, ?, ? FROM log_lines WHERE build_id = ?
@@ -20,18 +22,22 @@ SELECT ?, coalesce(max(line), 0) + 1, ?, ?, ?, ?, ? FROM log_lines WHERE build_i
 
 
 class LogLines:
-    """The log_lines table; `redact` is applied to every line before it is kept anywhere."""
+    """The log_lines table; `redact` is applied to every line before it is cut or written.
+
+    What waits is redacted together, so that a secret is found that came in two pieces; `redact` leaves line
+    ends where they are.
+    """
 
     def __init__(self, database: Database, redact: Callable[[str], str]) -> None:
         self._database = database
         self._redact = redact
-        self._waiting: list[tuple[Any, ...]] = []
+        self._waiting: list[_Row] = []
         self._flush_task: asyncio.Task[None] | None = None
 
     def add(self, build_id: str, *, step: int, attempt: int, level: str, text: str, now: float) -> None:
         """Take lines; they are on disk within a second, or at `flush`."""
-        for line in self._redact(text).splitlines():
-            self._waiting.append((build_id, step, attempt, level, line[:_LONGEST_LINE], now, build_id))
+        for line in text.splitlines():
+            self._waiting.append((build_id, step, attempt, level, line, now, build_id))
         if self._flush_task is None:
             self._flush_task = asyncio.create_task(self._later(), name="log-flush")
 
@@ -40,15 +46,28 @@ class LogLines:
         lines, self._waiting = self._waiting, []
         if not lines:
             return
+        rows = self._redacted(lines)
 
         def write(connection: sqlite3.Connection) -> None:
-            connection.executemany(_INSERT, lines)
+            connection.executemany(_INSERT, rows)
 
         try:
             await self._database.write(write)
         except ExecutorError:
             self._waiting = lines + self._waiting
             raise
+
+    def _redacted(self, lines: list[_Row]) -> list[_Row]:
+        """The same rows in their order; the lines of one build are read as one text."""
+        builds: dict[str, list[int]] = {}
+        for index, row in enumerate(lines):
+            builds.setdefault(row[0], []).append(index)
+        safe = list(lines)
+        for indexes in builds.values():
+            text = self._redact("\n".join(lines[index][_TEXT] for index in indexes))
+            for index, line in zip(indexes, text.split("\n"), strict=True):
+                safe[index] = (*lines[index][:_TEXT], line[:_LONGEST_LINE], *lines[index][_TEXT + 1 :])
+        return safe
 
     async def page(
         self, build_id: str, after: int = 0, limit: int = 1000, search: str = "", level: str = ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
+from executor.redaction import Redactor
 from executor.store.store import Store
 from tests.store.conftest import add_many_lines, make_build, stored
 
@@ -36,6 +38,22 @@ async def test_secrets_are_gone_before_a_line_is_kept(tmp_path: Path):
     await stored(store, make_build())
     _add(store, "password hunter2")
     assert (await store.log_lines.page("build-1"))[0]["text"] == "password [redacted]"
+    await store.close()
+
+
+async def test_a_secret_that_comes_in_two_pieces_or_is_cut_with_its_line_is_gone_too(tmp_path: Path):
+    secret = "canary-5e1f-of-two-pieces"
+    store = await Store.open(tmp_path, Redactor([secret]).text)
+    for build in (make_build(1), make_build(2)):
+        await stored(store, build)
+    encoded = base64.b64encode(secret.encode()).decode()
+    _add(store, f"first\n{encoded[:20]}")
+    store.log_lines.add("build-2", step=1, attempt=1, level="info", text="between", now=0.0)
+    _add(store, f"{encoded[20:]}\nlast")
+    _add(store, "x" * 3990 + secret)
+    lines = [line["text"] for line in await store.log_lines.page("build-1")]
+    assert lines == ["first", "[redacted]", "==", "last", "x" * 3990 + "[redacted]"]
+    assert [line["text"] for line in await store.log_lines.page("build-2")] == ["between"]
     await store.close()
 
 
