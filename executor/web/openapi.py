@@ -75,7 +75,7 @@ def _described(op: Operation) -> dict[str, Any]:
     if op.body is not None:
         described["requestBody"] = {
             "required": op.body_required,
-            "content": {"application/json": {"schema": _ref(op.body)}},
+            "content": {"application/json": {"schema": _body(op)}},
         }
     if op.takes:
         binary = {"schema": {"type": "string", "format": "binary"}}
@@ -95,9 +95,24 @@ def _responses(op: Operation) -> dict[str, Any]:
         shown["headers"] = {"Location": address}
     responses = {str(op.status): shown}
     for status in sorted({*_ALWAYS, *op.errors}):
-        content = {"application/json": {"schema": _ref(ErrorEnvelope)}}
-        responses[str(status)] = {"description": _REASONS[status], "content": content}
+        responses[str(status)] = {"description": _REASONS[status], "content": _error_content(op)}
+    for status, words in op.also:
+        good = {media: _content(media, {"type": "object"}) for media in op.media}
+        responses[str(status)] = {"description": words, "content": good}
     return responses
+
+
+def _body(op: Operation) -> dict[str, Any]:
+    schema = _ref(op.body) if op.body is not None else {}
+    return schema if op.body_required else {"anyOf": [schema, {"type": "null"}]}
+
+
+def _error_content(op: Operation) -> dict[str, Any]:
+    """A page's refusal is a page, for those who can read one."""
+    content: dict[str, Any] = {"application/json": {"schema": _ref(ErrorEnvelope)}}
+    if "text/html" in op.media:
+        content["text/html"] = {"schema": {"type": "string"}}
+    return content
 
 
 def _content(media: str, schema: dict[str, Any] | None) -> dict[str, Any]:

@@ -88,6 +88,7 @@ def build_operations(api: Api, documents: StatusDocuments) -> list[Operation]:
                 ),
             ),
             errors=(400, 409, 413, 415, 429, 503),
+            also=((200, "With dry_run: what would be built."),),
         ),
         Operation(
             "GET",
