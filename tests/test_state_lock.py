@@ -13,16 +13,17 @@ from executor.sd_notify import Notifier
 from executor.state_lock import StateHeld, StateLock, StateNotWritable
 
 
-def test_r7_a_second_daemon_on_the_same_directory_is_refused_and_told_who_holds_it(tmp_path):
+def test_r7_a_second_daemon_on_the_same_directory_is_refused_and_told_who_holds_it(tmp_path, ledger):
     with (
         StateLock(tmp_path, "http://localhost:8400"),
         pytest.raises(StateHeld, match=rf"pid {os.getpid()} at http://localhost:8400"),
         StateLock(tmp_path, "http://localhost:8401"),
     ):
         raise AssertionError("both hold it")
+    ledger.tried("second daemons on a directory")
 
 
-def test_r7_the_kernel_frees_the_lock_of_a_killed_daemon(tmp_path):
+def test_r7_the_kernel_frees_the_lock_of_a_killed_daemon(tmp_path, ledger):
     held = (
         "import os, signal; from pathlib import Path; from executor.state_lock import StateLock;"
         f"StateLock(Path({str(tmp_path)!r}), 'x').__enter__(); os.kill(os.getpid(), signal.SIGKILL)"
@@ -30,6 +31,7 @@ def test_r7_the_kernel_frees_the_lock_of_a_killed_daemon(tmp_path):
     subprocess.run([sys.executable, "-c", held], check=False)
     with StateLock(tmp_path, "y"):
         assert "at y" in (tmp_path / "executor.lock").read_text()
+    ledger.tried("locks of killed daemons")
 
 
 def test_a_state_directory_that_cannot_be_made_is_refused(tmp_path):

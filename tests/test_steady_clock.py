@@ -12,6 +12,7 @@ from executor.domain.step import StepContext
 from executor.errors import Transient
 from executor.steady_clock import SteadyClock
 from tests.engine.conftest import running_world
+from tests.proof.ledger import Ledger
 
 DAY = 86_400.0
 
@@ -26,7 +27,7 @@ class Wall:
         return self.time
 
 
-def test_r14_the_wall_may_jump_and_the_clock_goes_on_evenly():
+def test_r14_the_wall_may_jump_and_the_clock_goes_on_evenly(ledger):
     wall, steady = Wall(), [100.0]
     clock = SteadyClock(wall, lambda: steady[0])
     for jump in (DAY, -3 * DAY, 0.5):
@@ -34,12 +35,15 @@ def test_r14_the_wall_may_jump_and_the_clock_goes_on_evenly():
         wall.time += jump
         steady[0] += 2.0
         assert clock() - before == pytest.approx(2.0)
+        ledger.tried("clock jumps")
     clock.settle()
     assert clock() == wall.time
 
 
 @pytest.mark.parametrize("jump", [DAY, -DAY, 40 * DAY, -40 * DAY])
-async def test_r14_a_build_whose_every_step_sees_the_clock_jump_ends_as_ever(tmp_path: Path, jump: float):
+async def test_r14_a_build_whose_every_step_sees_the_clock_jump_ends_as_ever(
+    tmp_path: Path, jump: float, ledger: Ledger
+):
     wall = Wall()
     clock = SteadyClock(wall)
     failures = [1]
@@ -63,3 +67,4 @@ async def test_r14_a_build_whose_every_step_sees_the_clock_jump_ends_as_ever(tmp
     assert [event.seq for event in events] == list(range(1, done.last_seq + 1))
     times = [event.timestamp for event in events]
     assert times == sorted(times) and times[-1] - times[0] < 60
+    ledger.tried("clock jumps", len(done.completed))

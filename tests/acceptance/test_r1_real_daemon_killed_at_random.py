@@ -13,7 +13,7 @@ from tests.acceptance.daemon import RealDaemon
 KILLS = 20
 
 
-def test_r1_a_daemon_killed_twenty_times_completes_every_build_and_repeats_no_effect(tmp_path):
+def test_r1_a_daemon_killed_twenty_times_completes_every_build_and_repeats_no_effect(tmp_path, ledger):
     seed = int(os.environ.get("FPAI_SEED", "20261122"))
     chance = random.Random(seed)
     daemon = RealDaemon(tmp_path, FPAI_BUILDS__MAX_CONCURRENT="2")
@@ -33,6 +33,7 @@ def test_r1_a_daemon_killed_twenty_times_completes_every_build_and_repeats_no_ef
             assert ended["status"] == "complete", f"seed {seed}: {ended['error'] or ended['questions']}"
         assert len(daemon.releases_alive()) == len(builds), f"seed {seed}"
         _assert_nothing_happened_twice(daemon, len(builds))
+        ledger.tried("kills of a real daemon at random", KILLS)
     finally:
         daemon.clean_up()
 

@@ -21,10 +21,11 @@ def serve(home, **env):
     return done
 
 
-def test_r7_a_second_daemon_on_the_directory_exits_with_75_and_names_the_first(daemon):
+def test_r7_a_second_daemon_on_the_directory_exits_with_75_and_names_the_first(daemon, ledger):
     done = serve(daemon.home)
     assert done.returncode == 75
     assert str(daemon.process.pid) in done.stderr
+    ledger.tried("second daemons on a directory")
 
 
 def test_a_taken_port_exits_with_69_and_names_it(tmp_path):

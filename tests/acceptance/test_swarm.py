@@ -1,7 +1,6 @@
 """Target swarm on a real swarm of two hosts over SSH, while a hundred requests a second come to each edge."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from executor.targets.docker import ContainerBounds
 from executor.targets.image import Images
 from executor.targets.swarm import SwarmTarget
 from executor.targets.swarm_names import edge_service_name, service_name
+from tests.proof.scale import IN_FULL
 from tests.testbed.bed import EDGE_IMAGE, BedHost, _brought_up, _script, docker_engine  # noqa: F401 - a fixture
 from tests.testbed.poller import Poller
 from tests.testbed.shipyard import Log, deployed
@@ -114,7 +114,7 @@ async def test_r4_a_rolling_update_over_two_hosts_costs_no_request_and_a_bad_one
 
 
 @pytest.mark.sweep
-@pytest.mark.skipif(os.environ.get("FPAI_SWEEP") != "all", reason="FPAI_SWEEP=all runs it: about 90 s")
+@pytest.mark.skipif(not IN_FULL, reason="FPAI_SWEEP=all runs it: about 90 s")
 async def test_a_host_that_loses_its_power_takes_no_request_with_it_and_none_from_the_next_release(
     target, hosts, tmp_path
 ):

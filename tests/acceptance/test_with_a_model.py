@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import time
@@ -18,6 +17,7 @@ import pytest
 from executor.sandbox.places import Places
 from tests.acceptance.daemon import RealDaemon, running
 from tests.acceptance.greeter import CHEATS, ModelThread, greeter
+from tests.proof.scale import IN_FULL
 
 KEY = "sk-ant-canary-4f1d0b9c7e"
 GITHUB = "ghp_canary5a77e1c0ffee"
@@ -29,7 +29,7 @@ SAMPLE = ("hooked", "aware")
 
 
 def sampled() -> list[str]:
-    return list(CHEATS) if os.environ.get("FPAI_SWEEP") == "all" else list(SAMPLE)
+    return list(CHEATS) if IN_FULL else list(SAMPLE)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_an_intent_becomes_a_live_service_that_a_model_wrote(modelled):
     nothing_leaked(modelled)
 
 
-def test_r8_a_daemon_killed_in_the_middle_of_a_tool_asks_nothing_twice_and_says_that_it_was_cut_off(modelled):
+def test_r1_r8_a_daemon_killed_in_the_middle_of_a_tool_asks_nothing_twice_and_says_so(modelled, ledger):
     before = len(modelled.model.bodies)
     build = modelled.build("Build a Sleepy droplet that greets people by name")
     asleep = "sleep 60; echo late"
@@ -88,6 +88,7 @@ def test_r8_a_daemon_killed_in_the_middle_of_a_tool_asks_nothing_twice_and_says_
     assert "interrupted" in told
     assert "effect is unknown" in told
     assert "early.txt" not in modelled.cli("diff", build).stdout
+    ledger.tried("kills in the middle of a tool")
 
 
 def running_commands() -> str:

@@ -68,7 +68,7 @@ async def test_a_push_arrives_once_and_later_ones_follow(hub, ours, tmp_path):
     assert hub.branch(NAME, "main") == first
 
 
-async def test_r3_a_push_whose_reply_was_lost_is_known_by_what_the_branch_names(hub, ours, tmp_path):
+async def test_r3_a_push_whose_reply_was_lost_is_known_by_what_the_branch_names(hub, ours, tmp_path, ledger):
     remote = remote_of(hub, ours)
     first = await commit(ours, tmp_path, "one")
     hub.drop_next = {"push"}
@@ -77,9 +77,10 @@ async def test_r3_a_push_whose_reply_was_lost_is_known_by_what_the_branch_names(
     second = await commit(ours, tmp_path, "two", first)
     await remote.push(second, "main")
     assert hub.branch(NAME, "main") == second
+    ledger.tried("lost replies of GitHub")
 
 
-async def test_r3_pushes_that_were_cut_off_are_not_taken_for_somebody_elses(hub, ours, tmp_path):
+async def test_r3_pushes_that_were_cut_off_are_not_taken_for_somebody_elses(hub, ours, tmp_path, ledger):
     remote = remote_of(hub, ours)
     commits = [await commit(ours, tmp_path, text) for text in ("one", "two", "three")]
     arrived, refused = asyncio.create_task(remote.push(commits[0], "main")), tmp_path / "hub" / "refused"
@@ -94,6 +95,7 @@ async def test_r3_pushes_that_were_cut_off_are_not_taken_for_somebody_elses(hub,
     refused.touch()
     await remote.push(commits[2], "main")
     assert hub.branch(NAME, "main") == commits[2]
+    ledger.tried("pushes that were cut off", len(commits) - 1)
 
 
 async def test_a_branch_that_people_moved_is_not_overwritten(hub, ours, tmp_path):

@@ -50,20 +50,22 @@ async def test_a_repository_is_made_for_an_organisation_or_a_user_and_found_agai
     assert await github.find(NAME) == made
 
 
-async def test_r3_a_repository_whose_reply_was_lost_is_adopted(hub, github):
+async def test_r3_a_repository_whose_reply_was_lost_is_adopted(hub, github, ledger):
     hub.drop_next = {"create"}
     with pytest.raises(Transient):
         await github.create(NAME, "Keeps books")
     assert (await github.create(NAME, "Keeps books")).html_url.endswith(NAME)
     assert len(hub.repositories) == 1
+    ledger.tried("lost replies of GitHub")
 
 
-async def test_r3_a_foreign_repository_is_refused_and_left_alone(hub, github):
+async def test_r3_a_foreign_repository_is_refused_and_left_alone(hub, github, ledger):
     hub.add(NAME, "somebody's own")
     for call in (github.find(NAME), github.create(NAME, "Keeps books")):
         with pytest.raises(Conflict) as refused:
             await call
         assert refused.value.code == "REPOSITORY_TAKEN"
+        ledger.tried("names and numbers that are somebody else's")
     assert hub.repositories[NAME]["description"] == "somebody's own"
 
 

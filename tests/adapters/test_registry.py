@@ -93,7 +93,7 @@ async def test_a_droplet_that_registered_itself_is_adopted(
 
 @pytest.mark.parametrize("writes_before", [0, 1])
 async def test_r3_a_registration_whose_reply_was_lost_is_found_again_and_not_repeated(
-    fake: FakeRegistry, registry: CoreRegistry, writes_before: int
+    fake: FakeRegistry, registry: CoreRegistry, writes_before: int, ledger: Ledger
 ) -> None:
     for _ in range(writes_before):
         await registry.register(ENTRY)
@@ -103,6 +103,7 @@ async def test_r3_a_registration_whose_reply_was_lost_is_found_again_and_not_rep
     await registry.register(ENTRY)
     assert list(fake.droplets) == [13]
     assert [method for method, _ in fake.writes].count("POST") == 1
+    ledger.tried("lost replies of a Registry")
 
 
 async def test_a_restarted_registry_is_filled_again(fake: FakeRegistry, registry: CoreRegistry) -> None:
@@ -151,12 +152,15 @@ async def test_ours_is_removed_once(fake: FakeRegistry, registry: CoreRegistry) 
     assert fake.droplets == {}
 
 
-async def test_r3_a_removal_whose_reply_was_lost_is_over(fake: FakeRegistry, registry: CoreRegistry) -> None:
+async def test_r3_a_removal_whose_reply_was_lost_is_over(
+    fake: FakeRegistry, registry: CoreRegistry, ledger: Ledger
+) -> None:
     await registry.register(ENTRY)
     fake.drop(2)  # the HTTP client itself tries a DELETE twice
     with pytest.raises(Transient):
         await registry.deregister(13, "analytics")
     assert not await registry.deregister(13, "analytics")
+    ledger.tried("lost replies of a Registry")
 
 
 async def test_what_the_release_before_told_of_itself_does_not_outlive_it(

@@ -75,13 +75,14 @@ async def test_an_entry_under_the_plain_number_is_the_same_droplet(fake, registr
     ],
 )
 async def test_r3_a_foreign_droplet_is_never_replaced_though_the_registry_would(
-    fake, registry, held_under, theirs
+    fake, registry, held_under, theirs, ledger
 ):
     fake.add(held_under, **theirs)
     with pytest.raises(Conflict) as error:
         await registry.register(ENTRY)
     assert error.value.code == "DROPLET_TAKEN"
     assert fake.writes == []
+    ledger.tried("names and numbers that are somebody else's")
 
 
 async def test_a_droplet_that_registered_itself_is_adopted(fake, registry):
@@ -91,7 +92,9 @@ async def test_a_droplet_that_registered_itself_is_adopted(fake, registry):
 
 
 @pytest.mark.parametrize("writes_before", [0, 1])
-async def test_r3_a_registration_whose_reply_was_lost_ends_in_one_entry(fake, registry, writes_before):
+async def test_r3_a_registration_whose_reply_was_lost_ends_in_one_entry(
+    fake, registry, writes_before, ledger
+):
     for _ in range(writes_before):
         await registry.register(ENTRY)
     fake.drop()
@@ -99,14 +102,16 @@ async def test_r3_a_registration_whose_reply_was_lost_ends_in_one_entry(fake, re
         await registry.register(ENTRY)
     assert not (await registry.register(ENTRY)).created, "what the lost write made is found and is ours"
     assert list(fake.droplets) == ["droplet-13"]
+    ledger.tried("lost replies of a Registry")
 
 
-async def test_r3_a_withdrawal_whose_reply_was_lost_is_over(fake, registry):
+async def test_r3_a_withdrawal_whose_reply_was_lost_is_over(fake, registry, ledger):
     await registry.register(ENTRY)
     fake.drop()
     with pytest.raises(Transient):
         await registry.deregister(13, "analytics")
     assert not await registry.deregister(13, "analytics")
+    ledger.tried("lost replies of a Registry")
 
 
 async def test_what_is_withdrawn_stays_and_points_nowhere(fake, registry):

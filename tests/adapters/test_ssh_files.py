@@ -11,6 +11,7 @@ from executor.adapters.ssh_files import judge
 from executor.errors import Permanent, Transient
 from tests.fakes.cut_proxy import CutProxy
 from tests.fakes.ssh_servers import SshServer, opened
+from tests.proof.ledger import Ledger
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\xff\n", b"a=b\n" * 300_000])
@@ -29,7 +30,9 @@ async def test_a_file_is_written_with_its_mode_and_its_missing_parents(
     assert [found.name for found in path.parent.iterdir()] == ["env"]
 
 
-async def test_r4_a_cut_in_the_middle_leaves_the_old_file(ssh_server: SshServer, tmp_path: Path) -> None:
+async def test_r4_a_cut_in_the_middle_leaves_the_old_file(
+    ssh_server: SshServer, tmp_path: Path, ledger: Ledger
+) -> None:
     """sshd ends the input of what ran on a lost connection as if it were complete."""
     path = tmp_path / "config"
     path.write_bytes(b"old")
@@ -44,6 +47,7 @@ async def test_r4_a_cut_in_the_middle_leaves_the_old_file(ssh_server: SshServer,
         proxy.heal()
         await machine.write(str(path), b"new")
     assert path.read_bytes() == b"new"
+    ledger.tried("cuts of an upload over SSH")
 
 
 async def test_writers_at_the_same_time_leave_one_whole_file(ssh_server: SshServer, tmp_path: Path) -> None:

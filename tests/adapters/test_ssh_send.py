@@ -13,6 +13,7 @@ from executor.adapters.ssh import SshMachine
 from executor.errors import Permanent, Transient
 from tests.fakes.cut_proxy import CutProxy
 from tests.fakes.ssh_servers import SshServer, asyncssh_server, opened
+from tests.proof.ledger import Ledger
 
 SIZE = 9_000_017
 OVERHEAD = 64 << 10  # handshake, channel requests and the cipher's padding
@@ -82,7 +83,7 @@ async def test_an_empty_file_arrives(ssh_server: SshServer, source: Path, target
 
 @pytest.mark.parametrize("percent", [0, 1, 50, 99, 100])
 async def test_r4_after_a_cut_the_rest_is_sent_and_the_file_is_whole(
-    ssh_server: SshServer, source: Path, target: Path, percent: int
+    ssh_server: SshServer, source: Path, target: Path, percent: int, ledger: Ledger
 ) -> None:
     part = target.with_name("image.tar.part")
     async with CutProxy(ssh_server.port) as proxy, opened(ssh_server, proxy.port) as machine:
@@ -103,10 +104,11 @@ async def test_r4_after_a_cut_the_rest_is_sent_and_the_file_is_whole(
         assert sent <= proxy.sent - before <= sent * 1.01 + OVERHEAD
     assert not part.exists()
     assert names(target) == ["image.tar"]
+    ledger.tried("cuts of an upload over SSH")
 
 
-async def test_r4_when_only_the_answer_is_lost_nothing_is_sent_again(
-    ssh_server: SshServer, source: Path, target: Path
+async def test_r3_when_only_the_answer_is_lost_nothing_is_sent_again(
+    ssh_server: SshServer, source: Path, target: Path, ledger: Ledger
 ) -> None:
     async with CutProxy(ssh_server.port) as proxy, opened(ssh_server, proxy.port) as machine:
 
@@ -122,6 +124,7 @@ async def test_r4_when_only_the_answer_is_lost_nothing_is_sent_again(
             await sending
         proxy.heal()
         assert await send(machine, source, target) == 0
+    ledger.tried("lost replies of a host")
 
 
 async def test_a_cancelled_transfer_is_ended_there_and_continued(

@@ -179,13 +179,14 @@ async def test_after_three_revisions_the_build_fails_and_a_retry_revises_on(tmp_
     assert len(desked.model.requests) == 5
 
 
-async def test_r8_a_step_that_runs_again_pays_for_nothing_again(tmp_path):
+async def test_r8_a_step_that_runs_again_pays_for_nothing_again(tmp_path, ledger):
     weak = spec_reply(Requirements="none")
     async with desk(tmp_path, Transient("cut"), weak, Transient("cut"), spec_reply(), between=int) as desked:
         done = await desked.finished()
     sent = [len(request.messages) for request in desked.model.requests]
     assert sent == [1, 1, 3, 3]
     assert done.facts["turns"] == 2
+    ledger.tried("calls that the model's API lost", len(sent) - done.facts["turns"])
 
 
 async def test_r8_a_step_that_runs_again_asks_the_same_questions(tmp_path):

@@ -37,5 +37,6 @@ def test_r14_a_clock_that_is_set_forward_uses_up_no_patience_by_itself():
 @pytest.mark.parametrize(
     ("ahead", "due"), [(-DAY, True), (0.0, True), (1.0, False), (3600.0, False), (3601.0, True), (DAY, True)]
 )
-def test_r14_a_wait_is_over_at_its_time_and_when_no_wait_could_be_so_long(ahead, due):
+def test_r14_a_wait_is_over_at_its_time_and_when_no_wait_could_be_so_long(ahead, due, ledger):
     assert is_due(1_800_000_000.0 + ahead, 1_800_000_000.0) is due
+    ledger.tried("clock readings at a wait")

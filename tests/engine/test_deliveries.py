@@ -25,6 +25,7 @@ from executor.store.orders import Order
 from executor.store.outbox import Outgoing
 from tests.engine.conftest import World, running_world
 from tests.fakes.receiver import FakeReceiver
+from tests.proof.ledger import Ledger
 
 LOOPBACK = frozenset({"127.0.0.1"})
 
@@ -265,7 +266,7 @@ async def test_the_same_message_is_put_into_the_outbox_once(world: World) -> Non
 
 
 async def test_r14_a_message_is_sent_though_the_clock_was_set_back_a_day(
-    world: World, receiver: FakeReceiver
+    world: World, receiver: FakeReceiver, ledger: Ledger
 ) -> None:
     await world.until((await ordered(world, receiver.url)).id)
     async with delivering(world) as (deliveries, clock):
@@ -274,10 +275,11 @@ async def test_r14_a_message_is_sent_though_the_clock_was_set_back_a_day(
         clock.ahead = -86_400.0
         await deliveries.look()
     assert [heard.body["payload"].get("repeat") for heard in receiver.heard] == [None, True]
+    ledger.tried("clock jumps")
 
 
 async def test_r14_a_message_is_not_given_up_because_the_clock_was_set_forward_a_year(
-    world: World, receiver: FakeReceiver
+    world: World, receiver: FakeReceiver, ledger: Ledger
 ) -> None:
     build = await world.until((await ordered(world, receiver.url)).id)
     async with delivering(world) as (deliveries, clock):
@@ -290,3 +292,4 @@ async def test_r14_a_message_is_not_given_up_because_the_clock_was_set_forward_a
     (row,) = await rows(world, build)
     assert (row["attempts"], row["gave_up_at"]) == (3, None)
     assert row["sent_at"]
+    ledger.tried("clock jumps")

@@ -225,15 +225,16 @@ async def test_an_entry_of_ours_that_this_state_directory_does_not_know_stays(ei
     assert known.endpoint == "http://127.0.0.1:7"
 
 
-async def test_r3_a_reply_lost_while_an_entry_is_written_again_ends_in_one_entry(either):
+async def test_r3_a_reply_lost_while_an_entry_is_written_again_ends_in_one_entry(either, ledger):
     await either.live()
     either.fake.drop()
     await either.look(3)
     assert len(either.fake.droplets) == 1
     assert either.registrations.problems == {}
+    ledger.tried("lost replies of a Registry")
 
 
-async def test_r3_a_foreign_droplet_under_our_number_stays_and_is_reported_once(either):
+async def test_r3_a_foreign_droplet_under_our_number_stays_and_is_reported_once(either, ledger):
     await either.live(13)
     await either.live(14)
     if isinstance(either.fake, FakeRegistry):
@@ -246,6 +247,7 @@ async def test_r3_a_foreign_droplet_under_our_number_stays_and_is_reported_once(
     assert known == {13: "payments", 14: "notes-14"}, "the other droplet is registered all the same"
     assert "payments" in either.registrations.problems[13]
     assert [entry["log_level"] for entry in logs].count("warning") == 1
+    ledger.tried("names and numbers that are somebody else's")
 
 
 async def test_an_outage_is_logged_once_and_ends_by_itself(either):

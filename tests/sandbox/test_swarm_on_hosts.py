@@ -25,6 +25,7 @@ from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
 from executor.sandbox.swarm_jobs import SwarmJobSandbox
 from executor.sandbox.venv import VenvCache, find_uv
+from tests.proof.scale import IN_FULL
 from tests.sandbox.attacks import ATTACKS, DRIVER, judge, limits_of, script_of, world_to_attack
 from tests.sandbox.conftest import IMAGE, docker_answers
 
@@ -35,7 +36,7 @@ _IDENTITY = DropletIdentity(13, "library", "0.1.0", "Build a Library that stores
 
 def _long(test: Callable[..., object]) -> object:
     """Tests that only the whole sweep has time for."""
-    only = pytest.mark.skipif(os.environ.get("FPAI_SWEEP") != "all", reason="only with FPAI_SWEEP=all")
+    only = pytest.mark.skipif(not IN_FULL, reason="only with FPAI_SWEEP=all")
     return pytest.mark.sweep(only(test))
 
 

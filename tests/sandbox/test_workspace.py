@@ -18,11 +18,12 @@ from executor.sandbox.workspace import LARGEST_FILE, MOST_ENTRIES, Workspace
 from executor.sandbox.workspace_errors import named_errors
 from executor.sandbox.workspace_names import parts_of
 from executor.sandbox.workspace_open import by_kernel, by_walk, opener
+from tests.proof.scale import scaled
 from tests.sandbox.hostile_names import CANARY, ONLY_OUTSIDE, fingerprint, names, traps
 
 THREAT = "file names"
 
-_COUNT = 10_000 if os.environ.get("FPAI_SWEEP") == "all" else 500
+_COUNT = scaled(500, 10_000)
 _EXCHANGE = 2  # of renameat2: both names change places at one instant
 _AT_CWD = -100
 

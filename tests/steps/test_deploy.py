@@ -39,7 +39,7 @@ async def test_an_old_failed_build_does_not_replace_a_newer_release(house):
     assert live.build_id == newer.id or ended.facts["base_commit"] == newer.facts["commit"]
 
 
-async def test_a_release_that_is_not_fit_is_sent_back_and_the_earlier_one_goes_on_serving(house):
+async def test_r4_a_release_that_is_not_fit_is_sent_back_and_the_earlier_one_goes_on_serving(house):
     first = await house.made()
     second = await house.submit(approval_mode="final")
     waiting = await house.until(second.id, State.WAITING_APPROVAL)

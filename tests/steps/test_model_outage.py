@@ -61,7 +61,7 @@ async def wait_out(house: House, clock: Clock, build: Build) -> list[Build]:
         await house.until(build.id, *(s for s in State if s is not State.WAITING_RETRY))
 
 
-async def test_r8_fourteen_minutes_of_overload_lose_no_turn_and_count_as_no_iteration(tmp_path):
+async def test_r8_fourteen_minutes_of_overload_lose_no_turn_and_count_as_no_iteration(tmp_path, ledger):
     clock = Clock()
     faults = overloaded_while(clock, clock())
     replies = script([answer("test_a"), run_tests()], [answer(), finish()])
@@ -78,6 +78,7 @@ async def test_r8_fourteen_minutes_of_overload_lose_no_turn_and_count_as_no_iter
     assert (done.retries, done.retrying_since) == (0, None)
     assert turns["answered"] == 4  # the SPEC, two of the Apprentice, the hidden tests: none asked twice
     assert turns["failed"] == len(waits)
+    ledger.tried("replies of an overloaded model", turns["failed"])
 
 
 async def test_past_the_patience_a_person_is_asked_and_nothing_is_lost(tmp_path):

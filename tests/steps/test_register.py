@@ -123,7 +123,7 @@ async def rolled_back(house: House, build: Build) -> None:
 
 
 @pytest.mark.parametrize("flavour", ["core", "numbered"])
-async def test_r3_a_step_whose_reply_was_lost_ends_in_the_entry_that_it_made(house, flavour):
+async def test_r3_a_step_whose_reply_was_lost_ends_in_the_entry_that_it_made(house, flavour, ledger):
     build = await house.made()
     fake = FakeRegistry() if flavour == "core" else FakeNumberedRegistry()
     async with fake, aiohttp.ClientSession() as session:
@@ -134,6 +134,7 @@ async def test_r3_a_step_whose_reply_was_lost_ends_in_the_entry_that_it_made(hou
         await RegisterStep(registry, house.store.droplets).run(house.context(replace(build, step=7)))
     assert len(fake.droplets) == 1
     assert len(fake.writes) == 2
+    ledger.tried("lost replies of a Registry")
 
 
 async def test_a_build_whose_release_was_replaced_meanwhile_registers_nothing(registered, registry):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ from executor.store.upkeep import Upkeep
 from tests.proof.scale import scaled
 
 SWEEP = scaled(40, 400)
+_FEWEST_CALLS = 3
 
 
 async def filled(state_dir: Path, droplets: int = 300) -> Path:
@@ -107,7 +109,7 @@ async def test_r13_flipped_bytes_are_found_and_restored_or_change_nothing_that_i
     assert found > SWEEP // 10
 
 
-async def test_r13_without_a_sound_backup_the_start_is_refused_and_the_file_stays(tmp_path):
+async def test_r13_without_a_sound_backup_the_start_is_refused_and_the_file_stays(tmp_path, ledger):
     path = await filled(tmp_path)
     for copy in (tmp_path / "backups").iterdir():
         garbage(copy)
@@ -117,16 +119,18 @@ async def test_r13_without_a_sound_backup_the_start_is_refused_and_the_file_stay
         await Store.open(tmp_path)
     assert "fpai restore" in (refused.value.hint or "")
     assert path.read_bytes() == before
+    ledger.tried("kinds of damage")
 
 
-async def test_r13_a_database_that_a_kill_left_before_its_first_table_is_no_damage(tmp_path):
+async def test_r13_a_database_that_a_kill_left_before_its_first_table_is_no_damage(tmp_path, ledger):
     with closing(sqlite3.connect(tmp_path / "executor.db")) as db:
         db.execute("PRAGMA journal_mode = WAL")
     count, store = await droplets_of(tmp_path)
     assert (count, store.rescue) == (0, None)
+    ledger.tried("sound databases that look odd")
 
 
-async def test_r13_a_large_database_without_a_table_is_not_taken_for_a_new_one(tmp_path):
+async def test_r13_a_large_database_without_a_table_is_not_taken_for_a_new_one(tmp_path, ledger):
     with closing(sqlite3.connect(tmp_path / "executor.db")) as db:
         db.execute("CREATE TABLE builds (body)")
         db.execute("INSERT INTO builds VALUES (zeroblob(50000))")
@@ -134,17 +138,19 @@ async def test_r13_a_large_database_without_a_table_is_not_taken_for_a_new_one(t
         db.commit()
     with pytest.raises(DamagedDatabase, match="no table"):
         await Store.open(tmp_path)
+    ledger.tried("kinds of damage")
 
 
-async def test_r13_a_damaged_backup_is_passed_over_for_an_older_sound_one(tmp_path):
+async def test_r13_a_damaged_backup_is_passed_over_for_an_older_sound_one(tmp_path, ledger):
     path = await filled(tmp_path)
     newer = tmp_path / "backups" / "executor-20991231T235959Z.db"
     newer.write_bytes(b"SQLite format 3\0" + b"nonsense" * 1000)
     page(path)
     assert (await droplets_of(tmp_path))[0] == 299
+    ledger.tried("kinds of damage")
 
 
-async def test_r5_a_page_that_the_write_ahead_log_holds_anew_is_no_damage(tmp_path):
+async def test_r13_a_page_that_the_write_ahead_log_holds_anew_is_no_damage(tmp_path, ledger):
     await filled(tmp_path)
     child = os.fork()
     if child == 0:
@@ -161,6 +167,7 @@ async def test_r5_a_page_that_the_write_ahead_log_holds_anew_is_no_damage(tmp_pa
     assert (await store.database.fetch("SELECT number FROM more"))[0]["number"] == 1
     assert len(await store.database.fetch("SELECT id FROM droplets")) == 300
     await store.close()
+    ledger.tried("sound databases that look odd")
 
 
 async def test_a_new_state_directory_is_no_damage(tmp_path):
@@ -176,9 +183,9 @@ async def test_a_database_that_may_not_be_read_is_unavailable_and_not_damaged(tm
     assert path.is_dir()
 
 
-async def test_r13_a_kill_at_any_moment_of_the_rescue_is_finished_by_the_next_start(tmp_path):
+async def test_r13_a_kill_at_any_moment_of_the_rescue_is_finished_by_the_next_start(tmp_path, ledger):
     """The child is killed at its Nth call that changes a directory: rename, unlink or open for writing."""
-    for nth in range(1, 9):
+    for nth in itertools.count(1):
         state = tmp_path / str(nth)
         state.mkdir()
         path = await filled(state, 20)
@@ -189,12 +196,16 @@ async def test_r13_a_kill_at_any_moment_of_the_rescue_is_finished_by_the_next_st
             with suppress(BaseException):
                 rescued(path, Backups(path, 6), 1_800_000_100.0)
             os._exit(0)
-        os.waitpid(child, 0)
+        _, status = os.waitpid(child, 0)
         count, _ = await droplets_of(state)
         assert count in {19, 20}
         assert not problem_of(path)
         kept = [p for p in state.glob("executor.db.damaged-*") if not p.name.endswith(("-wal", "-shm"))]
         assert len(kept) == 1
+        if not os.WIFSIGNALED(status):
+            break  # it was over before its Nth call
+        ledger.tried("kill points in a rescue")
+    assert nth > _FEWEST_CALLS
 
 
 def _die_at(nth: int) -> None:
@@ -230,7 +241,9 @@ async def test_backups_are_taken_when_something_was_written_and_the_oldest_go(tm
     await store.close()
 
 
-async def test_r13_damage_that_shows_while_it_runs_stops_the_daemon_and_is_mended_by_the_next_start(tmp_path):
+async def test_r13_damage_that_shows_while_it_runs_stops_the_daemon_and_is_mended_by_the_next_start(
+    tmp_path, ledger
+):
     path = await filled(tmp_path, 3000)
     store = await Store.open(tmp_path)
     with path.open("r+b") as file:
@@ -244,6 +257,7 @@ async def test_r13_damage_that_shows_while_it_runs_stops_the_daemon_and_is_mende
     await store.close()
     assert (await droplets_of(tmp_path))[0] == 2999
     assert not suspicion(path).exists()
+    ledger.tried("kinds of damage")
 
 
 async def test_a_backup_of_a_damaged_database_is_not_kept(tmp_path):

@@ -18,6 +18,7 @@ from executor.errors import Permanent, Transient
 from executor.targets.base import Running
 from executor.targets.docker import DockerTarget
 from tests.fakes.cut_proxy import CutProxy
+from tests.proof.scale import IN_FULL
 from tests.testbed.bed import BedHost, alpha, beta, docker_engine  # noqa: F401 - fixtures
 from tests.testbed.shipyard import Log, deployed, deployed_in_the_end, docker_target, withdrawn
 from tests.testbed.tiny import program, tiny_release
@@ -32,7 +33,7 @@ _PHASES = ("prepare", "start", "prove", "switch", "stop")
 
 def _some(points: tuple | list, most: int) -> list:
     """All of them in the full sweep, else a few that differ from day to day, by a seed that is shown."""
-    if os.environ.get("FPAI_SWEEP") == "all":
+    if IN_FULL:
         return list(points)
     seed = os.environ.get("FPAI_SEED", "31")
     return sorted(random.Random(f"{seed}{points}").sample(list(points), most), key=list(points).index)
@@ -66,7 +67,9 @@ async def ends_well(target: DockerTarget, host: BedHost, running: Running) -> No
 
 
 @pytest.mark.parametrize("point", _some(_KILLS, 3))
-async def test_r1_a_daemon_killed_at_an_effect_ends_with_the_new_release(point, target, beta, tmp_path):
+async def test_r1_a_daemon_killed_at_an_effect_ends_with_the_new_release(
+    point, target, beta, tmp_path, ledger
+):
     state = tmp_path / "state"
     one = await deployed(target, tiny_release(tmp_path, "r1"))
     host = json.dumps({k: v for k, v in asdict(replace(beta, machines=[])).items() if k != "machines"})
@@ -83,10 +86,13 @@ async def test_r1_a_daemon_killed_at_an_effect_ends_with_the_new_release(point, 
     log = Log(state / "effects-r2.json")
     two = await deployed_in_the_end(target, tiny_release(tmp_path / "again", "r2"), log, one)
     await ends_well(target, beta, two)
+    ledger.tried("effects of a deploy over SSH, killed at")
 
 
 @pytest.mark.parametrize("share", _some(_SHARES, 2))
-async def test_r4_a_network_cut_in_the_upload_ends_with_the_new_release(share, target, beta, tmp_path):
+async def test_r4_a_network_cut_in_the_upload_ends_with_the_new_release(
+    share, target, beta, tmp_path, ledger
+):
     one = await deployed(target, tiny_release(tmp_path, "r1"))
     noise = random.Random(share).randbytes(6_000_000)
     release = tiny_release(tmp_path, "r2")
@@ -107,6 +113,7 @@ async def test_r4_a_network_cut_in_the_upload_ends_with_the_new_release(share, t
         await ends_well(target, beta, two)
         assert log.begun[-1].startswith("ship/")
         await through.aclose()
+    ledger.tried("cuts of an upload over SSH")
 
 
 class _CutsTheUpload(Log):
@@ -125,7 +132,9 @@ class _CutsTheUpload(Log):
 
 
 @pytest.mark.parametrize("phase", _some(_PHASES, 1))
-async def test_r4_a_network_cut_before_a_phase_ends_with_the_new_release(phase, target, beta, tmp_path):
+async def test_r3_a_network_cut_before_a_phase_ends_with_the_new_release(
+    phase, target, beta, tmp_path, ledger
+):
     one = await deployed(target, tiny_release(tmp_path, "r1"))
     release, log = tiny_release(tmp_path, "r2"), Log()
     unharmed = getattr(target, phase)
@@ -136,6 +145,7 @@ async def test_r4_a_network_cut_before_a_phase_ends_with_the_new_release(phase, 
     await beta.heal()
     two = await deployed_in_the_end(target, release, log, one)
     await ends_well(target, beta, two)
+    ledger.tried("networks cut in a deploy over SSH")
 
 
 def _after(
@@ -149,8 +159,8 @@ def _after(
 
 
 @pytest.mark.parametrize("phase", _some(("prepare", "start", "switch"), 1))
-async def test_r4_a_host_that_loses_its_power_in_a_deploy_ends_with_the_new_release(
-    phase, target, beta, tmp_path
+async def test_r3_a_host_that_loses_its_power_in_a_deploy_ends_with_the_new_release(
+    phase, target, beta, tmp_path, ledger
 ):
     one = await deployed(target, tiny_release(tmp_path, "r1"))
     release = tiny_release(tmp_path, "r2")
@@ -162,10 +172,13 @@ async def test_r4_a_host_that_loses_its_power_in_a_deploy_ends_with_the_new_rele
     await beta.boot()
     two = await deployed_in_the_end(target, release, Log(), one)
     await ends_well(target, beta, two)
+    ledger.tried("hosts without power in a deploy over SSH")
 
 
 @pytest.mark.parametrize("phase", _some(("prepare", "start", "switch"), 1))
-async def test_r4_an_engine_killed_in_a_deploy_ends_with_the_new_release(phase, target, beta, tmp_path):
+async def test_r3_an_engine_killed_in_a_deploy_ends_with_the_new_release(
+    phase, target, beta, tmp_path, ledger
+):
     one = await deployed(target, tiny_release(tmp_path, "r1"))
     release = tiny_release(tmp_path, "r2", main=program(before="x = 1"))
     unharmed = getattr(target, phase)
@@ -176,6 +189,7 @@ async def test_r4_an_engine_killed_in_a_deploy_ends_with_the_new_release(phase, 
     await beta.docker_start()
     two = await deployed_in_the_end(target, release, Log(), one)
     await ends_well(target, beta, two)
+    ledger.tried("engines killed in a deploy over SSH")
 
 
 async def test_after_a_power_cut_the_live_release_and_its_proxy_come_back_by_themselves(

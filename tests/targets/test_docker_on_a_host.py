@@ -106,7 +106,9 @@ async def test_r4_the_old_release_serves_on_when_the_new_one(shape, target, alph
         ("RUN --mount=type=bind,source=/,target=/host cp -r /host/root /srv", "RUN does only"),
     ],
 )
-async def test_r4_the_old_release_serves_on_when_the_image_is_bad(line, said, target, alpha, tmp_path):
+async def test_r4_the_old_release_serves_on_when_the_image_is_bad(
+    line, said, target, alpha, tmp_path, ledger
+):
     good = await deployed(target, tiny_release(tmp_path, "good"))
     bad = tiny_release(tmp_path, "bad")
     dockerfile = bad.source / "Dockerfile"
@@ -118,6 +120,7 @@ async def test_r4_the_old_release_serves_on_when_the_image_is_bad(line, said, ta
     assert said in f"{refused.value.message} {refused.value.log}"
     assert poller.failures == []
     assert len(await containers(alpha)) == 1
+    ledger.tried("shapes of bad image over SSH")
 
 
 async def test_r4_a_full_disk_on_the_host_waits_and_the_old_release_serves_on(target, alpha, tmp_path):

@@ -52,10 +52,11 @@ async def target(tmp_path, monkeypatch) -> AsyncIterator[DockerTarget]:
 
 
 @pytest.mark.parametrize("effect", ["image/", "ship/", "start/", "switch/"])
-async def test_r1_what_was_done_and_not_noted_is_noted_in_the_next_life(effect, target, tmp_path):
+async def test_r1_what_was_done_and_not_noted_is_noted_in_the_next_life(effect, target, tmp_path, ledger):
     log, release = Noting(effect), tiny_release(tmp_path, "r1")
     with pytest.raises(Killed):
         await deployed(target, release, log)
     running = await deployed(target, release, log)
     assert await target.alive(running.handle)
     assert log.open == set()
+    ledger.tried("effects that were done and not noted")

@@ -171,7 +171,7 @@ _BROKEN = {
 
 
 @pytest.mark.parametrize("shape", _BROKEN)
-async def test_a_release_is_at_fault_when_it(shape, make_target, droplets):
+async def test_r4_a_release_is_at_fault_when_it(shape, make_target, droplets, ledger):
     main, words = _BROKEN[shape]
     deadline = 1.0 if "within" in words else 30.0
     target = make_target(deadline=deadline, bounds=Bounds(memory_bytes=128 << 20, grace=0.2))
@@ -182,6 +182,7 @@ async def test_a_release_is_at_fault_when_it(shape, make_target, droplets):
     assert "r1" in caught.value.message and "earlier release" in caught.value.hint
     await target.stop(running.handle)
     assert not await target.alive(running.handle)
+    ledger.tried("shapes of broken release, as processes")
 
 
 async def test_the_log_of_a_broken_release_comes_with_the_error(target, droplets):
@@ -303,7 +304,7 @@ def _killed_daemon(tmp_path: Path, source: Path, port: int, moment: str, cache: 
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-async def test_a_release_outlives_the_daemon_that_was_killed_and_is_adopted(
+async def test_r1_a_release_outlives_the_daemon_that_was_killed_and_is_adopted(
     tmp_path, target, droplets, unused_tcp_port, resolver_cache
 ):
     release = droplets.release("r1")
@@ -319,8 +320,8 @@ async def test_a_release_outlives_the_daemon_that_was_killed_and_is_adopted(
 
 
 @pytest.mark.parametrize("moment", ["0.01", "0.05", "0.08", "0.1", "0.12", "0.15", "0.2"])
-async def test_a_daemon_killed_at_any_moment_of_a_start_leaves_one_release_or_none(
-    moment, tmp_path, target, droplets, unused_tcp_port, places, resolver_cache
+async def test_r1_a_daemon_killed_at_any_moment_of_a_start_leaves_one_release_or_none(
+    moment, tmp_path, target, droplets, unused_tcp_port, places, resolver_cache, ledger
 ):
     release = droplets.release("r1")
     environ = {**os.environ, "UV_CACHE_DIR": str(resolver_cache)}
@@ -334,6 +335,7 @@ async def test_a_daemon_killed_at_any_moment_of_a_start_leaves_one_release_or_no
     assert len(standing) == 1
     await target.stop(running.handle)
     assert record.holder(Path(running.handle["record"])) is None
+    ledger.tried("kills in the start of a process")
 
 
 _THIEF = """

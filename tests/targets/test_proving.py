@@ -68,10 +68,11 @@ _WRONG = {
 
 
 @pytest.mark.parametrize("shape", _WRONG)
-async def test_nothing_is_proven_by_one_that(shape, serve):
+async def test_r4_nothing_is_proven_by_one_that(shape, serve, ledger):
     handler, words = _WRONG[shape]
     proof = await probe_until(await serve(handler), "r1", probes=2, deadline=0.5, alive=_up)
     assert not proof.proven and words in proof.problem and not proof.ended
+    ledger.tried("wrong answers to a health check")
 
 
 async def test_as_many_right_answers_in_a_row_as_asked_for_prove_it(serve):
