@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import random
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,8 +15,7 @@ from sqlite3 import connect
 
 import pytest
 
-from tests.crash.disk.check import fault_of, laid_out
-from tests.crash.disk.power import Disk, moments
+from tests.crash.disk.check import faults
 from tests.crash.disk.recorder import COMPILER, Operation, compiled, operations, preload
 from tests.proof.scale import IN_FULL, scaled
 
@@ -71,15 +69,6 @@ def test_r6_every_nth_write_or_sync_may_fail_and_the_builds_end_as_ever(tmp_path
         ledger.tried(f"disks with {kind}")
     assert seen > 5
     ledger.tried("writes that were refused", seen)
-
-
-def faults(done: Sequence[Operation], states: int) -> list[str]:
-    """What is wrong with the states that power cuts during these operations may leave."""
-    found = []
-    for seed, disk in moments(done, states, Disk()):
-        with laid_out(disk.crash(random.Random(seed))) as root:
-            found.append(fault_of(root, disk.acknowledged, whole=False))
-    return [f"crash state {seed}: {fault}" for seed, fault in enumerate(found, 1) if fault]
 
 
 def ignored(done: Sequence[Operation]) -> list[Operation]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,15 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.daemon import RealDaemon
+from tests.crash.disk.check import faults
+from tests.crash.disk.copies import done
 from tests.crash.disk.recorder import COMPILER, compiled, preload
 from tests.proof.scale import scaled
 
 ROOT = Path(__file__).parents[2]
 STEP = scaled(9, 1)
+SYNC_STEP = scaled(5, 1)
+STATES = scaled(30, 300)
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="the shim needs a C compiler")
 
@@ -36,6 +41,22 @@ def test_r6_a_start_may_be_refused_at_any_write_or_sync_and_the_next_one_finds_e
     assert told["opened"] > 2
     assert len(told["refused"]) > 5
     ledger.tried("starts with a refused write or sync", told["opened"] + len(told["refused"]))
+
+
+def test_r5_r6_a_refused_sync_is_noticed_even_where_sqlite_takes_no_notice_of_it(tmp_path, ledger):
+    recorder, directory = compiled(tmp_path), tmp_path / "state"
+    directory.mkdir()
+    syncs = [one.path for one in done("added", recorder, directory) if one.kind == "S"]
+    assert syncs.count(".") >= 2
+    for nth, path in enumerate(syncs, 1):
+        if path != "." and nth % SYNC_STEP:
+            continue
+        shutil.rmtree(directory)
+        directory.mkdir()
+        refused = done("added", recorder, directory, FPAI_FAULT=f"{nth},0,0,{errno.EIO}")
+        assert [one.path for one in refused if one.kind == "F"] == [path]
+        assert faults(refused, STATES) == []
+        ledger.tried("crash states of a disk whose syncs are refused", STATES)
 
 
 def test_r6_a_daemon_on_a_disk_that_refuses_everything_ends_with_73_and_starts_once_it_is_mended(

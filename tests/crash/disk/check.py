@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import shutil
 import sqlite3
 import tempfile
@@ -14,8 +15,12 @@ from pathlib import Path
 from executor.store.backups import Backups, problem_of
 from executor.store.database import Database
 from executor.store.rescue import DamagedDatabase, rescued
+from tests.crash.disk.copies import PAD
+from tests.crash.disk.power import Disk, moments
+from tests.crash.disk.recorder import Operation
 
 DATABASE = "executor.db"
+_WHOLE = "SELECT count(*) AS whole FROM droplets WHERE id <= ?2 AND name = 'droplet-' || id || ?1"
 _SHARED_MEMORY = Path("/dev/shm")
 
 
@@ -51,6 +56,15 @@ def fault_of(root: Path, acknowledged: Sequence[str], *, whole: bool) -> str:
         return next((f"lost: {one}" for one in acknowledged if not _holds(database, json.loads(one))), "")
 
 
+def faults(done: Sequence[Operation], states: int) -> list[str]:
+    """What is wrong with the states that power cuts during these operations may leave."""
+    found = []
+    for seed, disk in moments(done, states, Disk()):
+        with laid_out(disk.crash(random.Random(seed))) as root:
+            found.append(fault_of(root, disk.acknowledged, whole=False))
+    return [f"crash state {seed}: {fault}" for seed, fault in enumerate(found, 1) if fault]
+
+
 def fault_of_copies(root: Path, acknowledged: Sequence[str]) -> str:
     """What is wrong with the backups: each that has its name is whole, the last one told of is there."""
     copies = Backups(root / DATABASE, 6).newest_first()
@@ -71,6 +85,8 @@ def _holds(database: sqlite3.Connection, told: dict) -> bool:
         sql, values = "SELECT 1 FROM events WHERE build_id = ? AND seq = ?", tuple(told["event"])
     elif "droplet" in told:
         sql, values = "SELECT 1 FROM droplets WHERE id = ?", (told["droplet"],)
+    elif "droplets" in told:
+        sql, values = f"SELECT 1 FROM ({_WHOLE}) WHERE whole = ?2", (PAD, told["droplets"])
     elif "cancelled" in told:
         sql, values = "SELECT 1 FROM builds WHERE id = ? AND state = 'cancelled'", (told["cancelled"],)
     else:

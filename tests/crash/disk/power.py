@@ -96,7 +96,7 @@ class Disk:
         """One of the directories that a power cut at this moment may leave: content by name."""
         way = chance.choice(WAYS)
         names = dict(self.synced_names)
-        for change in self.name_changes[: chance.randint(0, len(self.name_changes))]:
+        for change in _subset(self.name_changes, chance):
             _rename(names, change)
         gone = self.folders - names.keys()
         return {
@@ -122,6 +122,13 @@ def moments(done: Sequence[Operation], count: int, disk: Disk) -> Iterator[tuple
         while shown * len(done) < number * count:
             shown += 1
             yield shown, disk
+
+
+def _subset(changes: list[tuple[str, str, str]], chance: random.Random) -> list[tuple[str, str, str]]:
+    """The first ones, as a journal keeps them; or any of them, for who writes one file's names out alone."""
+    if chance.random() < 0.5:
+        return changes[: chance.randint(0, len(changes))]
+    return [one for one in changes if chance.random() < 0.5]
 
 
 def _folder(name: str) -> str:
