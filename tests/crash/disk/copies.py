@@ -1,7 +1,7 @@
 """A store that is written, copied or restored, for the recorder; it notes there what it was told is stored.
 
-`python -m tests.crash.disk.copies added DIR` stores and is killed, `beaten` the same with very little, `taken`
-takes backups, `restored` starts on a damaged database.
+`python -m tests.crash.disk.copies added DIR` stores and is killed, `beaten` the same with very little,
+`taken` takes backups, `restored` starts on a damaged database.
 """
 
 from __future__ import annotations
