@@ -1,25 +1,25 @@
 """The lifecycle table bound to transitions: one shared machine, a light model for each build.
 
-The checkpoint is written in `before_state_change`: if it fails, the state stays where it was.
+The checkpoint is written before the state changes: if it fails, the state stays where it was.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from transitions import EventData, MachineError
-from transitions.extensions.asyncio import AsyncMachine
 
 from executor.domain.build import Build, State
 from executor.domain.estimate import Estimator
 from executor.domain.events import Event, NewEvent
-from executor.domain.lifecycle import TRANSITIONS, Trigger
+from executor.domain.lifecycle import TRANSITIONS, Transition, Trigger
 from executor.domain.outcome import Artifact
 from executor.domain.step import Also, both
 from executor.engine.bus import Bus
+from executor.engine.lean_machine import LeanMachine
 from executor.engine.notices import Notices
 from executor.errors import Conflict
 from executor.store.builds import Checkpoint, Saying, StepRun
@@ -78,24 +78,6 @@ class BuildModel:
         return self.build.withdraw_to is State.REJECTED
 
 
-class _Machine(AsyncMachine):
-    """AsyncMachine with callbacks one after another, and without its swallowing of cancellations."""
-
-    @staticmethod
-    async def await_all(callables: Iterable[Callable[[], Awaitable[Any]]]) -> list[Any]:
-        """Evaluate guards in their order."""
-        return [await call() for call in callables]
-
-    async def callbacks(self, funcs: Iterable[Any], event_data: Any) -> None:  # type: ignore[override]
-        """Run callbacks in their order; most lists are empty, and then this costs nothing."""
-        for func in funcs:
-            await self.callback(func, event_data)
-
-    async def process_context(self, func: Any, model: object) -> bool:
-        """Let CancelledError through: the library turns it into a False result, and the owner has to know."""
-        return await self._process_async(func, model)
-
-
 class Lifecycle:
     """Fires triggers: checks the table, writes the checkpoint, tells the listeners."""
 
@@ -115,23 +97,8 @@ class Lifecycle:
         self._clock = clock
         self._on_commit = on_commit
         self._notices = notices
-        self._machine = _Machine(
-            model=None,
-            states=[state.value for state in State],
-            initial=State.QUEUED.value,
-            transitions=[
-                {
-                    "trigger": row.trigger.value,
-                    "source": [source.value for source in row.sources],
-                    "dest": row.dest.value if row.dest else None,
-                    "conditions": row.guard,
-                }
-                for row in TRANSITIONS
-            ],
-            auto_transitions=False,
-            send_event=True,
-            before_state_change=self._checkpoint,
-            queued=False,
+        self._machine = LeanMachine(
+            [state.value for state in State], State.QUEUED.value, map(_as_row, TRANSITIONS), self._checkpoint
         )
 
     async def fire(self, model: BuildModel, trigger: Trigger, change: Change) -> Build:
@@ -202,3 +169,12 @@ class Lifecycle:
             Checkpoint(after, events, change.artifacts, change.run, change.saying, also), committed
         )
         model.build = after
+
+
+def _as_row(row: Transition) -> dict[str, Any]:
+    return {
+        "trigger": row.trigger.value,
+        "source": [source.value for source in row.sources],
+        "dest": row.dest.value if row.dest else None,
+        "conditions": row.guard,
+    }
