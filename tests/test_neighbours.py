@@ -20,6 +20,7 @@ from executor.store.orders import Order
 from tests.engine.conftest import World, running_world
 from tests.fakes.orchestrator import FakeCoreOrchestrator, FakeNumberedOrchestrator
 from tests.fakes.receiver import FakeReceiver
+from tests.patience import PATIENCE
 
 LISTED = [
     KnownDroplet(10, "Orchestrator", "http://127.0.0.1:1", ours=False),
@@ -58,7 +59,7 @@ async def around(
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not holds():
             await asyncio.sleep(0.01)
 

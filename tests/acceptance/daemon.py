@@ -152,7 +152,9 @@ class RealDaemon:
             if pid is not None:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGTERM)
-        time.sleep(0.2)
+        until = time.monotonic() + 10
+        while self.releases_alive() and time.monotonic() < until:
+            time.sleep(0.02)
         shutil.rmtree(places.root, ignore_errors=True)
 
 

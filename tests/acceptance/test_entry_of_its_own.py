@@ -6,10 +6,11 @@ import asyncio
 
 from tests.acceptance.daemon import running
 from tests.fakes.registry import FakeRegistry
+from tests.patience import PATIENCE
 
 
 async def until(condition) -> None:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.05)
 

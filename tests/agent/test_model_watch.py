@@ -15,18 +15,22 @@ from executor.errors import Conflict
 from executor.outside import WithModel
 from tests.fakes.apprentice import AllServed, Apprenticed, NoVenvs, PlainWalls, ReadsTheAnswer, answer, finish
 from tests.fakes.model import ScriptedModel, script
+from tests.patience import PATIENCE
 from tests.steps.conftest import open_house
 
 MODEL = "claude-sonnet-5-5"
 
 
-async def watched(model: ScriptedModel, session: aiohttp.ClientSession) -> ModelWatch:
+async def watched(model: ScriptedModel, session: aiohttp.ClientSession, known: asyncio.Event) -> ModelWatch:
+    """A watch of one model; `known` is set once it has been looked up."""
     service = Claude(api_key="sk-ant-key", base_url=model.url, timeout=10.0)
 
-    async def known(name: str):
-        return await look_up(session, name, base_url=model.url, api_key="sk-ant-key")
+    async def looked_up(name: str):
+        found = await look_up(session, name, base_url=model.url, api_key="sk-ant-key")
+        known.set()
+        return found
 
-    return ModelWatch(service, known, (MODEL,))
+    return ModelWatch(service, looked_up, (MODEL,))
 
 
 @pytest.mark.parametrize(
@@ -45,14 +49,13 @@ async def test_what_the_catalogue_says_decides_if_a_build_starts(tmp_path, descr
             model.catalogue[MODEL] = described
         else:
             model.describe(MODEL, **described)
-        watch = await watched(model, session)
+        known = asyncio.Event()
+        watch = await watched(model, session, known)
         parts = WithModel(watch, NoVenvs(tmp_path / "venv"), AllServed())
         walls = {"sandbox": PlainWalls(), "verifier": ReadsTheAnswer(), "with_model": parts}
         async with open_house(tmp_path / "state", **walls) as house:
-            async with asyncio.timeout(10):
-                while not model.lookups:
-                    await asyncio.sleep(0.01)
-                await asyncio.sleep(0.05)
+            async with asyncio.timeout(PATIENCE):
+                await known.wait()
             assert bool(watch.warnings) is warned
             if ends is None:
                 with pytest.raises(Conflict, match="retired") as error:

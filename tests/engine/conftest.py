@@ -28,6 +28,7 @@ from executor.engine.requests import SubmitRequest
 from executor.engine.runner import Limits, Runner
 from executor.engine.scheduler import Scheduler
 from executor.store.store import Store
+from tests.patience import PATIENCE
 
 Script = Callable[[StepContext], Awaitable[Outcome]]
 
@@ -106,7 +107,7 @@ class World:
     async def until(self, build_id: str, *states: State) -> Build:
         wanted = states or tuple(FINISHED)
         with self.bus.subscribe(build_id) as heard:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while (build := await self.store.builds.get(build_id)).state not in wanted:
                     await heard.take(0.5)
         return build

@@ -26,6 +26,7 @@ from executor.errors import Permanent, Transient, Unavailable
 from executor.web.orders import submit_fields
 from tests.engine.conftest import World, running_world
 from tests.fakes.orchestrator import FakeNumberedOrchestrator
+from tests.patience import PATIENCE
 
 ORDER = {"intent": "Build Ledger Droplet to keep accounts"}
 WALKED = ["pending", "assigned", "in_progress", "completed"]
@@ -278,7 +279,7 @@ async def test_the_loop_outlives_an_orchestrator_that_is_away(desk: Desk) -> Non
         await desk.look()
     task = desk.fake.assign(1, ORDER)
     running = asyncio.create_task(desk.assignments.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while task["status"] != "in_progress":
             await asyncio.sleep(0.01)
     running.cancel()

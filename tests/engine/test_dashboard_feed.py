@@ -19,6 +19,7 @@ from executor.domain.step import StepContext
 from executor.engine.dashboard_feed import DashboardFeed
 from tests.engine.conftest import World
 from tests.fakes.receiver import FakeReceiver
+from tests.patience import PATIENCE
 
 
 @asynccontextmanager
@@ -43,7 +44,7 @@ class Nobody:
 
 async def sees(receiver: FakeReceiver, build: Build) -> dict[str, object]:
     """Wait until the Dashboard has been told of the build's state."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             shown = [p for p in receiver.payloads if p["build_id"] == build.id]
             if shown and shown[-1]["status"] == build.state.value:

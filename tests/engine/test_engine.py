@@ -248,7 +248,8 @@ async def test_two_builds_of_one_droplet_run_one_after_the_other(world):
     first = await world.submit(droplet_name="books")
     second = await world.submit(droplet_name="books")
     other = await world.submit(droplet_name="films")
-    await asyncio.sleep(0.1)
+    while other.id not in world.steps[2].calls:
+        await asyncio.sleep(0)
     states = [(await world.store.builds.get(b.id)).state for b in (first, second, other)]
     assert states == [State.IN_PROGRESS, State.QUEUED, State.IN_PROGRESS]
     gate.set()

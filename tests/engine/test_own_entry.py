@@ -19,6 +19,7 @@ from executor.engine.own_entry import OwnEntry
 from tests.fakes.numbered_registry import FakeNumberedRegistry
 from tests.fakes.registry import FakeRegistry
 from tests.fakes.served_registry import Handler
+from tests.patience import PATIENCE
 
 MARK = "executor-12-itself"
 
@@ -183,7 +184,7 @@ async def test_a_registry_that_hangs_does_not_keep_a_drain_waiting(session):
         executor = Executor(fake, CoreRegistry(session, fake.url, executor=MARK, timeout=3600), leaving=0.05)
         await executor.keep()
         fake.around = hang
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await executor.entry.leave()
     assert fake.droplets[12]["status"] == "active"
 
@@ -210,7 +211,7 @@ async def test_a_drain_that_begins_while_it_is_being_listed_ends_as_inactive(cor
 
 async def test_it_keeps_the_entry_until_it_is_ended(core):
     task = asyncio.create_task(core.entry.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not core.fake.droplets:
             await asyncio.sleep(0.001)
     task.cancel()

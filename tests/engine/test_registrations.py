@@ -26,6 +26,7 @@ from executor.store.store import Store
 from tests.fakes.numbered_registry import FakeNumberedRegistry
 from tests.fakes.registry import FakeRegistry
 from tests.fakes.served_registry import Handler
+from tests.patience import PATIENCE
 
 REGISTERED = {"registered": True, "version": "0.1.0", "commit": "abc", "tests_passing": 3}
 
@@ -337,7 +338,7 @@ async def test_it_goes_on_looking_at_a_registry_that_answers_nonsense(core):
 
     core.fake.around = nonsense
     task = asyncio.create_task(registrations.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(core.fake.requests) < 3:
             await asyncio.sleep(0.001)
     task.cancel()

@@ -9,6 +9,7 @@ from executor.domain.build import State
 from executor.domain.outcome import Done
 from executor.errors import Permanent, Transient
 from tests.engine.conftest import World, running_world
+from tests.patience import PATIENCE
 
 
 async def _hang(context):
@@ -86,7 +87,7 @@ async def test_a_drain_that_meets_an_interruption_stops_the_build_all_the_same(t
         cancelled = asyncio.create_task(world.commands.cancel(build.id))
         while world.scheduler._running[build.id].interruption is None:
             await asyncio.sleep(0)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await world.scheduler.stop()
         await cancelled
         assert (await world.store.builds.get(build.id)).state is State.CANCELLED

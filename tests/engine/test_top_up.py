@@ -11,6 +11,7 @@ from executor.domain.outcome import Ask, Done
 from executor.engine.changes import go_on_question
 from executor.errors import Conflict
 from tests.engine.conftest import World
+from tests.patience import PATIENCE
 
 
 def _spent() -> Ask:
@@ -29,7 +30,7 @@ async def test_a_top_up_of_a_running_build_leaves_its_step_alone_and_the_step_se
 
     world.steps[4].script = call_a_model
     build = await world.submit(budget_usd=1.0)
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), PATIENCE)
     raised = await world.commands.top_up(build.id, 2.0)
     assert (raised.budget_usd, raised.state) == (3.0, State.IN_PROGRESS)
     paid.set()

@@ -24,6 +24,7 @@ from executor.redaction import Redactor
 from executor.store.turns import answered, finished
 from tests.engine.conftest import World, running_world
 from tests.fakes.collector import FakeCollector
+from tests.patience import PATIENCE
 
 SALT = b"of this state directory"
 
@@ -165,7 +166,7 @@ async def test_a_restart_goes_on_in_the_same_trace_and_nothing_is_sent_twice(tmp
 
 async def settled(world: World) -> int:
     """What is left in the queue once the export has noted what the collector took."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while await left(world):
             await asyncio.sleep(0.01)
     return 0

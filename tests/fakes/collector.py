@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.patience import PATIENCE
+
 _SPAN = {
     "traceId", "spanId", "parentSpanId", "flags", "name", "kind", "startTimeUnixNano", "endTimeUnixNano",
     "attributes", "events", "status",
@@ -70,17 +72,17 @@ class FakeCollector:
 
     async def until(self, count: int) -> None:
         """Wait for so many spans, or requests that were not kept."""
-        async with asyncio.timeout(20), self._more:
+        async with asyncio.timeout(PATIENCE), self._more:
             await self._more.wait_for(lambda: len(self.spans) >= count)
 
     async def until_named(self, start: str) -> None:
         """Wait for a span whose name starts so."""
-        async with asyncio.timeout(20), self._more:
+        async with asyncio.timeout(PATIENCE), self._more:
             await self._more.wait_for(lambda: self.named(start))
 
     async def asked(self, count: int) -> None:
         """Wait for so many requests, whatever became of them."""
-        async with asyncio.timeout(20), self._more:
+        async with asyncio.timeout(PATIENCE), self._more:
             await self._more.wait_for(lambda: len(self.requests) >= count)
 
     def named(self, start: str) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.patience import PATIENCE
+
 
 @dataclass(frozen=True)
 class Heard:
@@ -45,7 +47,7 @@ class FakeReceiver:
 
     async def until(self, count: int) -> list[Heard]:
         """Wait until so many requests were heard."""
-        async with asyncio.timeout(10), self._more:
+        async with asyncio.timeout(PATIENCE), self._more:
             await self._more.wait_for(lambda: len(self.heard) >= count)
         return self.heard
 

@@ -16,6 +16,8 @@ from urllib.parse import urlencode
 
 from aiohttp import WSMsgType, web
 
+from tests.patience import PATIENCE
+
 BOT, APP, SIGNING = "xoxb-1", "xapp-1", "8f742231b10e8888abcd99yyyzzz85a5"
 
 
@@ -69,7 +71,7 @@ class FakeSlack:
 
     async def until(self, holds: Any) -> None:
         """Wait until something is true of this Slack."""
-        async with asyncio.timeout(10), self._more:
+        async with asyncio.timeout(PATIENCE), self._more:
             await self._more.wait_for(holds)
 
     async def send(self, envelope: dict[str, Any]) -> None:

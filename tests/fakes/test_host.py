@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -14,6 +15,7 @@ from executor.errors import Conflict, NotFound, ReleaseAtFault, Transient
 from executor.targets.docker import DockerTarget
 from tests.fakes.docker_engine import FakeEngine
 from tests.fakes.host import FakeHost, fake_host
+from tests.patience import PATIENCE
 from tests.proof.scale import scaled
 from tests.testbed.bed import BASE_IMAGE, EDGE_IMAGE
 from tests.testbed.shipyard import deployed, deployed_in_the_end, docker_target, withdrawn
@@ -41,10 +43,21 @@ async def here(tmp_path, monkeypatch) -> AsyncIterator[FakeEngine]:
 
 
 @pytest.fixture
-async def target(host, here, tmp_path) -> AsyncIterator[DockerTarget]:
-    made = docker_target(host.machine(), tmp_path / "state", deadline=1.0)
-    yield made
-    await made.aclose()
+async def make_target(host, here, tmp_path) -> AsyncIterator[Callable[[float], DockerTarget]]:
+    """Makes targets that wait so many seconds for a release to be well."""
+    async with AsyncExitStack() as opened:
+
+        def make(deadline: float) -> DockerTarget:
+            made = docker_target(host.machine(), tmp_path / "state", deadline=deadline)
+            opened.push_async_callback(made.aclose)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def target(make_target) -> DockerTarget:
+    return make_target(PATIENCE)
 
 
 def up(host: FakeHost) -> list[str]:
@@ -72,12 +85,12 @@ async def test_an_image_is_sent_without_the_layers_that_the_host_has(target, hos
 
 @pytest.mark.parametrize("behaviour", _BROKEN[: scaled(3, len(_BROKEN))])
 async def test_r4_a_broken_release_is_refused_and_the_one_before_goes_on(
-    behaviour, target, host, tmp_path, ledger
+    behaviour, target, make_target, host, tmp_path, ledger
 ):
     one = await deployed(target, tiny_release(tmp_path, "r1"))
     host.engine.behaviours["r2"] = behaviour
     with pytest.raises(ReleaseAtFault):
-        await deployed(target, tiny_release(tmp_path, "r2"), earlier=one)
+        await deployed(make_target(1.0), tiny_release(tmp_path, "r2"), earlier=one)
     assert up(host) == ["r1"]
     assert host.engine.containers["fpai-edge-tiny"].served() == [one.handle["container"]]
     ledger.tried("shapes of broken release on a host")

@@ -86,12 +86,7 @@ def test_a_daemon_that_is_not_root_has_the_same_walls(marker):
 
 def _copy_of_the_package(home: Path) -> None:
     package = Path(executor.__file__).parent
-    (home / "executor").mkdir()
-    for name in ("__init__.py", "errors.py", "unbroken.py"):
-        shutil.copy(package / name, home / "executor")
-    shutil.copytree(
-        package / "sandbox", home / "executor" / "sandbox", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(package, home / "executor", ignore=shutil.ignore_patterns("__pycache__"))
     home.chmod(0o755)
     if os.geteuid() == 0:
         (home / "state").mkdir()

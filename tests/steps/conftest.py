@@ -32,6 +32,7 @@ from executor.targets.base import Release, Running
 from executor.targets.choice import OneTarget
 from tests.fakes.registry import FakeRegistry
 from tests.fakes.target import PlainTarget
+from tests.patience import PATIENCE
 
 
 class MemoryTarget(PlainTarget):
@@ -106,7 +107,7 @@ class House:
     async def until(self, build_id: str, *states: State) -> Build:
         wanted = states or tuple(FINISHED)
         with self.daemon.bus.subscribe(build_id) as heard:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 while (build := await self.store.builds.get(build_id)).state not in wanted:
                     await heard.take(0.5)
         return build

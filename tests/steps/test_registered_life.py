@@ -10,11 +10,12 @@ import pytest
 from executor.errors import Conflict
 from tests.fakes.numbered_registry import FakeNumberedRegistry
 from tests.fakes.registry import FakeRegistry
+from tests.patience import PATIENCE
 from tests.steps.conftest import open_house
 
 
 async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not holds():
             await asyncio.sleep(0.005)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from executor.store.database import Database
+from tests.patience import PATIENCE
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -38,7 +39,7 @@ async def test_callers_cancelled_at_random_break_no_write_and_see_their_own_end(
         if chance.random() < 0.6:
             asyncio.get_running_loop().call_later(chance.uniform(0, 0.01), task.cancel)
             asyncio.get_running_loop().call_later(chance.uniform(0, 0.01), task.cancel)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         results = await asyncio.gather(*tasks, return_exceptions=True)
         # A task that was cancelled before its first step never asked for a write.
         asked = {n for n, r in enumerate(results) if n in ended}

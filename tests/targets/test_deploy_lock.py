@@ -10,6 +10,7 @@ import pytest
 from executor.adapters.local_machine import LocalMachine
 from executor.errors import Transient
 from executor.targets.deploy_lock import DeployLock, Hold
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ async def test_r1_the_same_build_comes_back_in_after_a_crash_with_a_higher_numbe
 
 async def test_what_a_dead_owner_left_runs_out_by_itself(machine, other):
     await taken_and_left(DeployLock(machine, "executor-one", lease=1), "build-1")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             with suppress(Transient):
                 async with other.held("library", "build-9"):
@@ -79,8 +80,8 @@ async def test_what_a_dead_owner_left_runs_out_by_itself(machine, other):
 
 
 async def test_a_holder_that_works_longer_than_its_lease_keeps_it(machine, other):
-    async with DeployLock(machine, "executor-one", lease=2).held("library", "build-1"):
-        for _ in range(8):
+    async with DeployLock(machine, "executor-one", lease=4).held("library", "build-1"):
+        for _ in range(10):
             await asyncio.sleep(0.5)
             with pytest.raises(Transient):
                 async with other.held("library", "build-9"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -205,5 +204,5 @@ async def test_a_stop_lets_open_requests_end(target, alpha, tmp_path):
     one = await deployed(target, tiny_release(tmp_path, "r1", main=slow))
     async with Poller(one.url, "/slow") as poller:
         await deployed(target, tiny_release(tmp_path, "r2", main=slow), earlier=one)
-        await asyncio.sleep(1.5)
+        await poller.more(8)  # also those that were under way are answered
     assert poller.failures == []

@@ -22,6 +22,7 @@ from executor.errors import ExecutorError
 from executor.targets.base import Release
 from executor.targets.image import Images
 from tests.fakes.image_registry import FakeImageRegistry
+from tests.patience import PATIENCE
 from tests.testbed.bed import BedHost, alpha, docker_engine  # noqa: F401 - fixtures
 from tests.testbed.shipyard import Log
 
@@ -131,7 +132,7 @@ async def led_to(host: BedHost, port: int) -> AsyncIterator[None]:
     ]  # fmt: skip
     process = await asyncio.create_subprocess_exec(*words)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while f":{port} " not in await host._do("exec", "ss", "-ltn"):
                 await asyncio.sleep(0.1)
         yield

@@ -25,6 +25,7 @@ from executor.web.api import Api
 from executor.web.app import create_app
 from executor.web.listener import CheckedConnection, FrameConnection
 from tests.engine.conftest import World, running_world
+from tests.patience import PATIENCE
 
 SUBMIT = "/executor/build-droplet"
 
@@ -96,7 +97,7 @@ async def serving(directory: Path, **tables: Any) -> AsyncIterator[Site]:
         )  # fmt: skip
         server = uvicorn.Server(config)
         task = asyncio.create_task(server._serve([listener]))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not server.started:
                 await asyncio.sleep(0.01)
         connector = aiohttp.TCPConnector(limit=0)

@@ -10,6 +10,7 @@ from executor.domain.build import State
 from executor.domain.outcome import Ask, Done, Outcome
 from executor.domain.step import StepContext
 from executor.errors import Permanent
+from tests.patience import PATIENCE
 from tests.web.conftest import Site
 
 
@@ -94,7 +95,7 @@ async def test_a_cancel_ends_a_running_build_and_a_second_one_is_409(site: Site)
 
     site.world.steps[3].script = linger
     build_id = await site.started()
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), PATIENCE)
     path = f"/executor/builds/{build_id}"
     status, document, _ = await site.call("DELETE", path)
     assert (status, document["status"]) == (200, "cancelled")

@@ -14,6 +14,7 @@ from executor.domain.outcome import Done, Outcome
 from executor.domain.step import StepContext
 from executor.web.live import MOST_LINES
 from executor.web.live_stream import LiveStream
+from tests.patience import PATIENCE
 from tests.web.conftest import Serving, Site
 from tests.web.test_sse import messages
 from tests.web.test_stream import Chatty
@@ -49,7 +50,7 @@ class Live:
 
     async def next(self, event: str) -> Message:
         """The data of the next message of this kind; what comes between is passed over."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 name, data = await self._message()
                 if name == event:
@@ -253,7 +254,7 @@ async def test_a_drain_ends_every_stream_without_calling_the_build_finished(serv
                 await asyncio.sleep(0.01)
             site.world.live.draining = True
             site.api.watchers.nudge()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 told = (await one.text(), await two.text())
         assert all("event: part" in text and "event: end" not in text for text in told)
         assert len(site.api.watchers) == 0
@@ -271,7 +272,7 @@ async def test_a_reader_that_takes_nothing_is_let_go(site: Site) -> None:
         if message["type"] == "http.response.body":
             await asyncio.Event().wait()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await LiveStream(site.api, None, chunks, stall=0.05)({"method": "GET"}, never, send)  # type: ignore[arg-type]
     assert len(site.api.watchers) == 0
 

@@ -16,6 +16,7 @@ from executor.domain.build import FINISHED, State
 from executor.slack import slack_clicks
 from tests.fakes.slack import SIGNING, FakeSlack, buttons, pressed, signed, written
 from tests.fakes.slack_office import Office, clicks_of, configured, office
+from tests.patience import PATIENCE
 from tests.web.conftest import Site, serving
 
 THREAT = "forged approvals"
@@ -385,7 +386,7 @@ async def test_a_press_while_the_disk_is_slow_is_answered_in_time_and_counts_all
 
         async with serving(tmp_path, api=lent) as site, office(slack, site.world, configuration) as desk:
             build, button = await desk.button("approve")
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 assert await press(site, pressed(button, slack)) == (200, "")
             assert await desk.state(build) is WAITS
             gate.set()

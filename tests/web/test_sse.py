@@ -10,6 +10,7 @@ import aiohttp
 
 from executor.domain.build import State
 from executor.web.documents import EventDocument
+from tests.patience import PATIENCE
 from tests.web.conftest import Serving, Site
 from tests.web.test_stream import Chatty
 
@@ -116,7 +117,7 @@ async def test_a_stream_whose_reader_left_is_forgotten(site: Site) -> None:
         await reply.content.readany()
         assert len(site.api.watchers) == 1
         reply.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(site.api.watchers):
             await asyncio.sleep(0.01)
     assert not site.world.bus._by_build
