@@ -29,6 +29,8 @@ from tests.proof.scale import IN_FULL
 from tests.sandbox.attacks import ATTACKS, DRIVER, judge, limits_of, script_of, world_to_attack
 from tests.sandbox.conftest import IMAGE, docker_answers
 
+pytestmark = pytest.mark.testbed
+
 _BED = Path(os.environ.get("FPAI_TESTBED", Path(__file__).parents[1] / "testbed"))
 _PYTHON = "/usr/local/bin/python3"  # the image's
 _IDENTITY = DropletIdentity(13, "library", "0.1.0", "Build a Library that stores books with title", 18513)
