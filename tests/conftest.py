@@ -21,7 +21,7 @@ def _logging_as_it_was() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (`-n 2 --dist loadgroup`) a file stays in one process, and so do all tests on the test bed."""
+    """Under `-n 2 --dist loadgroup` a file stays in one process, and so do all tests on the test bed."""
     for item in items:
         on_the_bed = item.get_closest_marker("testbed") is not None
         item.add_marker(pytest.mark.xdist_group("testbed" if on_the_bed else item.nodeid.split("::")[0]))
