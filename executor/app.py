@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -37,8 +38,9 @@ from executor.state_lock import StateHeld, StateLock, StateNotWritable
 from executor.store.database import Database
 from executor.store.migrate import NewerSchema
 from executor.store.rescue import DamagedDatabase, describe
-from executor.web.api import Api, Dependency
+from executor.web.api import Api, Dependency, Watchers
 from executor.web.app import create_app
+from executor.web.doorway import Doorway, open_files_for
 from executor.web.listener import CheckedConnection, FrameConnection
 
 log = logs.get_logger(__name__)
@@ -152,7 +154,8 @@ async def _serve(
     notifier = Notifier(os.environ)
     async with assembled(configuration, redactor.text, outside) as daemon:
         api = _api(configuration, daemon)
-        server = _Server(server_config(create_app(api)), daemon, api)
+        door = Doorway(open_files_for(configuration.settings.server.max_connections))
+        server = _Server(server_config(create_app(api), door), daemon, api)
         ticker = asyncio.create_task(_tell_systemd(notifier, daemon))
         pulse = asyncio.create_task(api.pulse.run())
         log.info(
@@ -194,6 +197,7 @@ def _api(configuration: Configuration, daemon: Daemon) -> Api:
         transcriber=daemon.transcriber,
         clicks=daemon.clicks,
         slack_signing_secret=configuration.secrets.get("SLACK_SIGNING_SECRET"),
+        watchers=Watchers(configuration.settings.server.max_watchers),
         channels={name: configuration.missing_for(name) for name in known_channels(configuration)},
     )
 
@@ -240,11 +244,11 @@ def _model_dependency(configuration: Configuration, watch: ModelWatch) -> Depend
     return Dependency(f"model {model.model}", "http", status, host=host, impact=impact, required=True)
 
 
-def server_config(app: Starlette) -> uvicorn.Config:
+def server_config(app: Starlette, door: Doorway) -> uvicorn.Config:
     """How uvicorn serves the daemon; the bench serves its own worlds in the same way."""
     return uvicorn.Config(
         app,
-        http=CheckedConnection,
+        http=partial(CheckedConnection, doorway=door),  # type: ignore[arg-type]
         ws=FrameConnection,
         ws_per_message_deflate=False,
         log_config=None,

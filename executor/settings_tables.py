@@ -76,6 +76,9 @@ class Server(_Table):
     public_url: str = ""
     token: str = ""
     allowed_hosts: tuple[str, ...] = ()
+    max_connections: int = Field(default=2048, ge=16)
+    max_watchers: int = Field(default=1536, ge=1)
+    requests_per_second: float = Field(default=100.0, ge=0)
 
 
 class StateTable(_Table):

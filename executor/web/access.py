@@ -19,6 +19,7 @@ from executor.settings_tables import Server
 from executor.web.envelope import Refusal, on_executor_error
 from executor.web.listener import WALLED
 from executor.web.peers import is_walled_peer
+from executor.web.rates import Rate, too_many
 from executor.web.session import CSRF_HEADER, Sessions
 
 Headers = Mapping[bytes, bytes]
@@ -31,6 +32,8 @@ _OPEN_PATHS = frozenset(
 _OPEN_PREFIXES = ("/static/", "/hooks/slack", "/a/")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _KNOWN_HOSTS = 256
+_BURST_SECONDS = 10
+_WRONG_TOKENS = 30
 VOICE = "/executor/voice"
 # What a form on any page may send without asking first; refused even with nothing in it.
 _FORM_TYPES = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})
@@ -48,15 +51,18 @@ class Access:
         self._hosts = _LOOPBACK_NAMES | own | named | ({public.hostname} if public.hostname else set())
         self._public_origin = f"{public.scheme}://{public.netloc}".lower() if public.hostname else ""
         self._known: dict[bytes, bool] = {}
+        self._requests = Rate(server.requests_per_second, server.requests_per_second * _BURST_SECONDS)
+        self._wrong_tokens = Rate(_WRONG_TOKENS / 60, _WRONG_TOKENS)
 
     def check(self, scope: Scope, headers: Headers) -> None:
         """Raise Refusal when this request may not go on."""
         unsafe = scope["type"] == "websocket" or scope["method"] not in _SAFE
+        self._check_rate(scope)
         self._check_peer(scope)
         self._check_host(scope, headers)
         self._check_origin(headers, unsafe=unsafe)
         if self._token and not _is_open(scope["path"]):
-            self._check_token(headers, scope["path"], unsafe=unsafe)
+            self._check_token(scope, headers, unsafe=unsafe)
         if unsafe and scope["type"] == "http":
             _check_content_type(scope["path"], headers)
 
@@ -102,11 +108,23 @@ class Access:
         scheme, _, netloc = text.partition("://")
         return scheme in {"http", "https"} and bool(netloc) and netloc == host.decode("latin-1").lower()
 
-    def _check_token(self, headers: Headers, path: str, *, unsafe: bool) -> None:
+    def _check_rate(self, scope: Scope) -> None:
+        if wait := self._requests.spend(scope):
+            message = "This address asks for more than the daemon gives one address in a second."
+            hint = "Come again after Retry-After seconds, or raise [server] requests_per_second."
+            raise too_many("TOO_MANY_REQUESTS", message, hint, wait)
+
+    def _check_token(self, scope: Scope, headers: Headers, *, unsafe: bool) -> None:
+        """Whoever has been wrong too often is not compared any more for a while, right or wrong."""
+        if wait := self._wrong_tokens.spend(scope, 0):
+            message = "Too many wrong tokens came from this address."
+            raise too_many("TOO_MANY_WRONG_TOKENS", message, "Come again after Retry-After seconds.", wait)
         scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token):
             return
-        if scheme or not self._has_session(headers, path, unsafe=unsafe):
+        if scheme or not self._has_session(headers, scope["path"], unsafe=unsafe):
+            if scheme:
+                self._wrong_tokens.spend(scope)
             raise Refusal(
                 401,
                 "UNAUTHORIZED",

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from executor.domain.build import Build
 from executor.domain.estimate import Estimator
 from executor.domain.events import Event
+from executor.errors import Unavailable
 from executor.settings_tables import Settings
 from executor.store.store import Store
 from executor.web.pulse import Pulse
@@ -171,6 +172,9 @@ class Dependency:
     last_check: float | None = None
 
 
+MOST_WATCHERS = 1536
+
+
 class Wakeable(Protocol):
     """Something that looks at the daemon's condition when it is offered nothing."""
 
@@ -180,13 +184,23 @@ class Wakeable(Protocol):
 
 
 class Watchers:
-    """The open streams, so that a drain can wake them all at once."""
+    """The open streams, so that a drain can wake them all at once, and no more of them than `most`."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST_WATCHERS) -> None:
+        self._most = most
         self._subscriptions: set[Wakeable] = set()
 
     def __len__(self) -> int:
         return len(self._subscriptions)
+
+    def admit(self) -> None:
+        """Raise Unavailable when there are as many as there may be."""
+        if len(self._subscriptions) >= self._most:
+            raise Unavailable(
+                f"{self._most} streams are open, and the daemon serves no more at a time.",
+                hint="Come again later, ask …/status from time to time, or raise [server] max_watchers.",
+                code="TOO_MANY_WATCHERS",
+            )
 
     def add(self, subscription: Wakeable) -> None:
         """A stream begins to follow."""

@@ -53,7 +53,7 @@ from executor.web.voice import Voice
 
 
 def create_app(api: Api, lifespan: Lifespan[Any] | None = None) -> Starlette:
-    """Build the application around `api`. Serve it with `http=CheckedConnection` (listener.py)."""
+    """Build the application around `api`. Serve it with the protocols of listener.py."""
     documents = StatusDocuments(api.live, api.base_url)
     server = api.settings.server
     sessions = Sessions(api.state_key, server.token, secure=server.public_url.startswith("https://"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from typing import Any, TypeVar
@@ -10,11 +11,13 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
 from executor.errors import Invalid
-from executor.web.envelope import too_large
+from executor.web.envelope import too_large, too_slow
 
 Model = TypeVar("Model", bound=BaseModel)
 
 BODY_CAP = 64 * 1024
+BODY_SECONDS = 30.0
+_SLOWEST = 64 * 1024  # bytes a second that a large body has to come with
 _MOST_FIELDS = 20
 
 
@@ -70,16 +73,23 @@ def digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-async def read_raw(request: Request, cap: int = BODY_CAP) -> bytes:
-    """The body as it came. Raises Refusal 413 above `cap` bytes."""
+async def read_raw(request: Request, cap: int = BODY_CAP, seconds: float = BODY_SECONDS) -> bytes:
+    """The body as it came. Raises Refusal 413 above `cap` bytes, 408 when it takes too long to come.
+
+    That is `seconds`, and for large ones what 64 KiB a second need.
+    """
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length) > cap:
         raise too_large()
     chunks = bytearray()
-    async for chunk in request.stream():
-        chunks += chunk
-        if len(chunks) > cap:
-            raise too_large()
+    try:
+        async with asyncio.timeout(seconds + (cap - BODY_CAP) / _SLOWEST):
+            async for chunk in request.stream():
+                chunks += chunk
+                if len(chunks) > cap:
+                    raise too_large()
+    except TimeoutError as error:
+        raise too_slow() from error
     return bytes(chunks)
 
 

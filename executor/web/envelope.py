@@ -54,7 +54,7 @@ _SENTENCES = {
 
 
 class Refusal(ExecutorError):
-    """An answer that belongs to HTTP alone: 401, 403, 405, 413, 415, 426."""
+    """An answer that belongs to HTTP alone: 401, 403, 405, 408, 413, 415, 426, 429."""
 
     def __init__(
         self, status: int, code: str, message: str, hint: str = "", headers: Mapping[str, str] | None = None
@@ -67,6 +67,12 @@ class Refusal(ExecutorError):
 def too_large() -> Refusal:
     """The refusal of a body above the cap. The connection ends, since the rest of the body is not wanted."""
     return Refusal(413, *_SENTENCES[413], headers={"connection": "close"})
+
+
+def too_slow() -> Refusal:
+    """The refusal of a body that does not come. The connection ends with it."""
+    message = "The body took too long to come; nothing was done with what came of it."
+    return Refusal(408, "REQUEST_TIMEOUT", message, "Send it again.", headers={"connection": "close"})
 
 
 def status_of(error: ExecutorError) -> int:

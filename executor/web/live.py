@@ -47,6 +47,7 @@ class LivePages:
 
     async def home(self, request: Request) -> Response:
         """The lists of the front page; it goes on until the reader leaves or the daemon stops."""
+        self._api.watchers.admit()
         return LiveStream(self._api, None, lambda heard: self._home_chunks(request, heard))
 
     async def build(self, request: Request) -> Response:
@@ -54,6 +55,7 @@ class LivePages:
         build = await find_build(self._api, request.path_params["build_id"])
         seq, line = _seen(request)
         follower = Follower(self._api, self._pages, self._page, request, build.id, seq=seq, line=line)
+        self._api.watchers.admit()
         return LiveStream(self._api, build.id, follower.chunks)
 
     async def _home_chunks(self, request: Request, heard: Subscription) -> AsyncIterator[str]:

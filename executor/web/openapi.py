@@ -15,19 +15,20 @@ from executor.web.operations import Operation, Parameter
 
 _REF = "#/components/schemas/{model}"
 _PATH_PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
-_ALWAYS = (401, 403)
+_ALWAYS = (401, 403, 429)
 _REASONS = {
     400: "Not valid; details.fields says what.",
     401: "The token is missing or wrong.",
     403: "The caller, host or origin is refused.",
     404: "There is no such build, version or artifact.",
+    408: "The body took too long to come.",
     409: "The build or the droplet is not as the caller believed.",
     410: "What the link was about has been decided.",
     413: "The body is larger than 64 KiB.",
     415: "The body is not JSON.",
     426: "Only a WebSocket is served here.",
     502: "A service that this leans on is not set up rightly.",
-    429: "The queue is full; Retry-After says when to come again.",
+    429: "The queue is full, or too much is asked; Retry-After says when to come again.",
     503: "The daemon is stopping or its disk refuses writes.",
 }
 
@@ -94,7 +95,7 @@ def _responses(op: Operation) -> dict[str, Any]:
         address = {"schema": {"type": "string"}, "description": "The status document's address."}
         shown["headers"] = {"Location": address}
     responses = {str(op.status): shown}
-    for status in sorted({*_ALWAYS, *op.errors}):
+    for status in sorted({*_ALWAYS, *op.errors, *((408,) if 413 in op.errors else ())}):
         responses[str(status)] = {"description": _REASONS[status], "content": _error_content(op)}
     for status, words in op.also:
         good = {media: _content(media, {"type": "object"}) for media in op.media}

@@ -36,6 +36,7 @@ class Events:
         build = await find_build(self._api, request.path_params["build_id"])
         after = queries.whole(request, "after", 0)
         if preferred(request, (_JSON, _STREAM)) == _STREAM:
+            self._api.watchers.admit()
             return EventStream(self._api, build.id, _last_seen(request, after), self._backlog, self._stall)
         limit = queries.whole(request, "limit", 1000, low=1, high=_MOST)
         found = await self._api.store.builds.events(build.id, after, limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 
 from starlette.types import Receive
 from starlette.websockets import WebSocket
@@ -27,6 +28,8 @@ _REASONS = {
 }
 BACKLOG = 2048
 STALL_SECONDS = 30.0
+_MOST_HEARD = 100
+_POLICY_VIOLATION = 1008
 
 
 class Reader:
@@ -72,9 +75,14 @@ class Stream:
     async def watch(self, websocket: WebSocket) -> None:
         """Serve one watcher. Refused before it is accepted when the build or `after` is not right."""
         after = _after(websocket)
+        self._api.watchers.admit()
         build = await find_build(self._api, websocket.path_params["build_id"])
         await websocket.accept()
-        await race(self._serve(Reader(websocket, self._stall), build, after), _until_gone(websocket.receive))
+        listening = _Listening(websocket.receive)
+        await race(self._serve(Reader(websocket, self._stall), build, after), listening.until_gone())
+        if listening.heard > _MOST_HEARD:
+            with suppress(RuntimeError):  # it was closed at that very moment
+                await websocket.close(_POLICY_VIOLATION, "watchers only listen")
 
     async def _serve(self, reader: Reader, build: Build, after: int) -> None:
         """Replay alone, follow in the crowd; whoever cannot keep up in it goes on alone for a while."""
@@ -126,10 +134,17 @@ class Stream:
         return json.dumps(hello, ensure_ascii=False, default=str)
 
 
-async def _until_gone(receive: Receive) -> None:
-    """What watchers say is not listened to; that they leave is."""
-    while (await receive())["type"] != "websocket.disconnect":
-        pass
+class _Listening:
+    """What watchers say is not listened to, and not for ever; that they leave is."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.heard = 0
+
+    async def until_gone(self) -> None:
+        """Return when the other end has left, or has talked too much."""
+        while self.heard <= _MOST_HEARD and (await self._receive())["type"] != "websocket.disconnect":
+            self.heard += 1
 
 
 def _after(websocket: WebSocket) -> int:

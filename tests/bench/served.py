@@ -35,6 +35,7 @@ from executor.targets.choice import OneTarget
 from executor.targets.process import ProcessTarget
 from executor.web.api import Api
 from executor.web.app import create_app
+from executor.web.doorway import Doorway
 from tests.bench.harness import many_files, prove_durable, quiet
 
 
@@ -138,7 +139,7 @@ def _api(configuration: Configuration, daemon: Daemon) -> Api:
 
 def served_config(app: Starlette, port: int) -> uvicorn.Config:
     """uvicorn as the daemon sets it up."""
-    config = server_config(app)
+    config = server_config(app, Doorway())
     config.port = port
     return config
 

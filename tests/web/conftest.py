@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from executor.engine.requests import SubmitRequest
 from executor.settings_tables import Settings
 from executor.web.api import Api
 from executor.web.app import create_app
+from executor.web.doorway import Doorway
 from executor.web.listener import CheckedConnection, FrameConnection
 from tests.engine.conftest import World, running_world
 from tests.patience import PATIENCE
@@ -71,9 +73,11 @@ Serving = Callable[..., AbstractAsyncContextManager[Site]]
 async def serving(directory: Path, **tables: Any) -> AsyncIterator[Site]:
     """Serve an application over a state directory; `tables` are those of executor.toml.
 
-    `api` changes what the routes use, a mapping or made of the world; `world` are the world's options.
+    `api` changes what the routes use, a mapping or made of the world; `world` are the world's options, and
+    `door` is what may come in.
     """
     changes: Any = tables.pop("api", {})
+    door: Doorway = tables.pop("door", None) or Doorway()
     async with running_world(directory, **tables.pop("world", {})) as world:
         listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         url = f"http://localhost:{listener.getsockname()[1]}"
@@ -92,8 +96,8 @@ async def serving(directory: Path, **tables: Any) -> AsyncIterator[Site]:
         world.live.counts = world.scheduler.counts
         app = create_app(api)
         config = uvicorn.Config(
-            app, http=CheckedConnection, ws=FrameConnection, log_config=None, access_log=False,
-            lifespan="off", timeout_graceful_shutdown=2,
+            app, http=partial(CheckedConnection, doorway=door), ws=FrameConnection, log_config=None,
+            access_log=False, lifespan="off", timeout_graceful_shutdown=2,
         )  # fmt: skip
         server = uvicorn.Server(config)
         task = asyncio.create_task(server._serve([listener]))
