@@ -40,7 +40,7 @@ run: install ## run the daemon in the foreground
 	$(BIN)/fpai serve
 
 test: install ## the tests, with the long sweeps sampled, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 test-all: install ## every test, the long sweeps in full
 	FPAI_SWEEP=all $(BIN)/python -m pytest

@@ -20,6 +20,7 @@ def _logging_as_it_was() -> Iterator[None]:
     structlog.configure(**before)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Under `-n 2 --dist loadgroup` a file stays in one process, and so do all tests on the test bed."""
     for item in items:

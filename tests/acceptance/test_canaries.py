@@ -260,7 +260,7 @@ def test_the_watch_sees_a_secret_that_a_process_is_given(searched, where):
     argv = [sys.executable, "-c", "input()", *([SECRET] if where == "words" else [])]
     env = {"ON_PURPOSE": core("another"), **({"KEY": SECRET} if where == "environment" else {})}
     with (
-        ProcessWatch(searched, b"fpai", excused) as watch,
+        ProcessWatch(searched, os.fsencode(Path(sys.executable).with_name("fpai")), excused) as watch,
         subprocess.Popen(argv, env=env, stdin=subprocess.PIPE) as process,
     ):
         until = time.monotonic() + 20
