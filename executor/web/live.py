@@ -19,7 +19,8 @@ from executor.domain.build import FINISHED, RUNNABLE, Build
 from executor.web import queries
 from executor.web.api import Api, Subscription
 from executor.web.artifacts import log_line
-from executor.web.live_stream import STILL, LiveStream, Sent, event
+from executor.web.event_stream import EventStream
+from executor.web.live_messages import STILL, Sent, event
 from executor.web.lookup import find_build
 from executor.web.page_build import BuildPage, tab_of
 from executor.web.page_home import HomePage
@@ -32,6 +33,7 @@ _LOG_SECONDS, _CLOCK_SECONDS, _QUIET_SECONDS = 0.1, 1.0, 10.0
 # A page keeps this many lines; whoever was away for more of them is sent the newest only.
 MOST_LINES = 2000
 _BATCH = 500
+_BACKLOG = 20_000
 _HOME = ("hello", "needs", "running", "history")
 _HEAD = ("status", "needs", "timeline", "actions")
 
@@ -47,16 +49,14 @@ class LivePages:
 
     async def home(self, request: Request) -> Response:
         """The lists of the front page; it goes on until the reader leaves or the daemon stops."""
-        self._api.watchers.admit()
-        return LiveStream(self._api, None, lambda heard: self._home_chunks(request, heard))
+        return EventStream(self._api, None, lambda heard: self._home_chunks(request, heard), backlog=_BACKLOG)
 
     async def build(self, request: Request) -> Response:
         """The head of a build's page, its tab, and what its log or its events go on with."""
         build = await find_build(self._api, request.path_params["build_id"])
         seq, line = _seen(request)
         follower = Follower(self._api, self._pages, self._page, request, build.id, seq=seq, line=line)
-        self._api.watchers.admit()
-        return LiveStream(self._api, build.id, follower.chunks)
+        return EventStream(self._api, build.id, follower.chunks, backlog=_BACKLOG)
 
     async def _home_chunks(self, request: Request, heard: Subscription) -> AsyncIterator[str]:
         sent = Sent()

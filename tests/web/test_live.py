@@ -12,8 +12,8 @@ from typing import Any
 from executor.domain.build import State
 from executor.domain.outcome import Done, Outcome
 from executor.domain.step import StepContext
+from executor.web.event_stream import EventStream
 from executor.web.live import MOST_LINES
-from executor.web.live_stream import LiveStream
 from tests.patience import PATIENCE
 from tests.web.conftest import Serving, Site
 from tests.web.test_sse import messages
@@ -273,7 +273,8 @@ async def test_a_reader_that_takes_nothing_is_let_go(site: Site) -> None:
             await asyncio.Event().wait()
 
     async with asyncio.timeout(PATIENCE):
-        await LiveStream(site.api, None, chunks, stall=0.05)({"method": "GET"}, never, send)  # type: ignore[arg-type]
+        stream = EventStream(site.api, None, chunks, backlog=100, stall=0.05)
+        await stream({"method": "GET"}, never, send)  # type: ignore[arg-type]
     assert len(site.api.watchers) == 0
 
 
