@@ -11,17 +11,13 @@ from executor.cli import words
 from executor.cli.client import Daemon, segment
 from executor.cli.exits import CliError
 from executor.cli.pick import awaits_review
+from executor.domain.gates import CONSEQUENCES, Checkpoint
 
 _COVERAGE_RULE = "C11"
 _SIZE = re.compile(r"(\d+) files? changed(?:, (\d+) insertions?\(\+\))?(?:, (\d+) deletions?\(-\))?")
 _TESTS, _RULES = ("tests_passing", "tests_failing"), ("rules_checked", "rules_failed")
 _LABELS = {"spec_score": "SPEC score"}
-LEADS_TO = {
-    "spec_generated": "the build starts from this SPEC",
-    "built": "it is deployed and registered",
-    "deployed": "the release is accepted and stays",
-}
-"""What a yes does at each gate."""
+_CHECKPOINTS = frozenset(Checkpoint)
 
 
 def open_gate(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -70,7 +66,7 @@ def show(daemon: Daemon, document: Mapping[str, Any], gate: Mapping[str, Any]) -
     facts += [("address", words.plain(document["deployment_url"]))] if document.get("deployment_url") else []
     look = "spec" if checkpoint == "spec_generated" else "diff"
     facts += [("look closer", f"fpai {look} {build}"), ("", words.plain(document.get("web_url") or ""))]
-    facts += [("yes means", f"{LEADS_TO[checkpoint]}")] if checkpoint in LEADS_TO else []
+    facts += [("yes means", CONSEQUENCES[Checkpoint(checkpoint)][0])] if checkpoint in _CHECKPOINTS else []
     console = Console(stderr=True, highlight=False, markup=False)
     console.print(headline(document))
     console.print(asks(checkpoint, gate.get("asks")))

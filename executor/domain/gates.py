@@ -37,6 +37,24 @@ ASKS = {
     Checkpoint.BUILT: "The droplet is built and verified. Approving deploys it.",
     Checkpoint.DEPLOYED: "The release is live. Approving accepts it, rejecting rolls it back.",
 }
+CONSEQUENCES: Mapping[Checkpoint, tuple[str, str, str]] = {
+    Checkpoint.SPEC_GENERATED: (
+        "The build starts from this SPEC.",
+        "The SPEC is written again with your words.",
+        "The build ends; nothing was built.",
+    ),
+    Checkpoint.BUILT: (
+        "It is deployed and registered.",
+        "It goes back to the build step with your words.",
+        "The build ends; nothing is deployed.",
+    ),
+    Checkpoint.DEPLOYED: (
+        "The release is accepted and stays.",
+        "A new build of this droplet starts with your words; this release serves until it is done.",
+        "The release and its registration are taken back; an earlier release serves again, if there is one.",
+    ),
+}
+"""What approve, revise and reject do at each gate, in this order."""
 
 
 def gate_after(mode: ApprovalMode, step: int) -> Checkpoint | None:

@@ -14,13 +14,13 @@ from starlette.responses import Response
 
 from executor.domain.approval_link import Approval, ApprovalLinks
 from executor.domain.build import Build
-from executor.domain.gates import Checkpoint, Decision, open_gate_id
+from executor.domain.gates import CONSEQUENCES, Checkpoint, Decision, open_gate_id
 from executor.errors import ExecutorError, Invalid, NotFound
 from executor.web.api import Api
 from executor.web.envelope import status_of
 from executor.web.forms import read_form
 from executor.web.lookup import find_build
-from executor.web.page_gates import CONSEQUENCES, Evidence
+from executor.web.page_gates import Evidence
 from executor.web.pages import Pages
 from executor.web.status import StatusDocuments
 

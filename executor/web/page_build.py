@@ -10,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from executor.domain.build import FINISHED, RUNNABLE, STEP_NAMES, Build, State
+from executor.domain.gates import CONSEQUENCES
 from executor.errors import NotFound
 from executor.web.api import Api
 from executor.web.artifacts import log_line
 from executor.web.lookup import find_build
-from executor.web.page_gates import CONSEQUENCES, Evidence
+from executor.web.page_gates import Evidence
 from executor.web.page_tabs import TABS, Tabs, Values
 from executor.web.pages import Pages
 from executor.web.status import StatusDocuments

@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from executor.domain.build import FINISHED, Build, State
-from executor.domain.gates import open_gate
+from executor.domain.gates import CONSEQUENCES, open_gate
 from executor.errors import Invalid
 from executor.web.api import Api
 from executor.web.builds import cursor_of
-from executor.web.page_gates import CONSEQUENCES, Evidence
+from executor.web.page_gates import Evidence
 from executor.web.pages import Pages
 from executor.web.status import WORD_STATES, StatusDocuments
 

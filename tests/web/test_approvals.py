@@ -11,9 +11,9 @@ import pytest
 
 from executor.domain.approval_link import Approval, ApprovalLinks
 from executor.domain.build import Build, State
+from executor.domain.gates import CONSEQUENCES, Checkpoint
 from executor.domain.outcome import Artifact, Done, Outcome
 from executor.domain.step import StepContext
-from executor.web.page_gates import CONSEQUENCES
 from tests.web.conftest import Site, serving
 
 THREAT = "forged approvals"
@@ -69,7 +69,7 @@ async def test_the_page_shows_the_evidence_and_what_each_button_does(site):
     site.world.steps[4].script = works
     _, link = await held(site)
     _, text = await get(site, link)
-    for words in ("12 pass, 0 fail", "1 files, +1", "Cost so far", *CONSEQUENCES["built"]):
+    for words in ("12 pass, 0 fail", "1 files, +1", "Cost so far", *CONSEQUENCES[Checkpoint.BUILT]):
         assert html.escape(words) in text
 
 
