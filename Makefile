@@ -39,8 +39,8 @@ stop: ## stop the daemon that `make demo` started; what it deployed goes on
 run: install ## run the daemon in the foreground
 	$(BIN)/fpai serve
 
-test: install ## the tests, with the long sweeps sampled, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+test: install ## the tests, with the long sweeps sampled
+	$(BIN)/python -m pytest
 
 test-all: install ## every test, the long sweeps in full
 	FPAI_SWEEP=all $(BIN)/python -m pytest

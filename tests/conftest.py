@@ -18,11 +18,3 @@ def _logging_as_it_was() -> Iterator[None]:
     before = structlog.get_config()
     yield
     structlog.configure(**before)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under `-n 2 --dist loadgroup` a file stays in one process, and so do all tests on the test bed."""
-    for item in items:
-        on_the_bed = item.get_closest_marker("testbed") is not None
-        item.add_marker(pytest.mark.xdist_group("testbed" if on_the_bed else item.nodeid.split("::")[0]))

@@ -22,7 +22,6 @@ from tests.proof.promises import PROMISES
 
 _ROOT = Path(__file__).parents[2]
 PROOF = _ROOT / ".proof"
-_SIDE_BY_SIDE = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -61,7 +60,6 @@ def _tried(subjects: Sequence[str], *, full: bool) -> list[book.Entry]:
     if tests or not subjects:
         _run(
             "pytest",
-            *_SIDE_BY_SIDE,
             "-p",
             "tests.proof.selection",
             **scale,

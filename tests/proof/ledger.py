@@ -61,7 +61,7 @@ def _write(item: pytest.Item) -> None:
         return
     reports = item.stash[_REPORTS]
     line = {
-        "test": f"{item.location[0]}::{item.location[2]}",  # xdist changes the nodeid
+        "test": item.nodeid,
         "subjects": subjects,
         "outcome": outcome_of([report.outcome for report in reports]),
         "seconds": round(sum(report.duration for report in reports), 1),
