@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gc
 import os
 import signal
 import socket
@@ -27,6 +26,7 @@ from executor import __version__, logs  # logs first: with it, structlog comes w
 from executor.agent.model_watch import ModelWatch
 from executor.assembly import Daemon, assembled
 from executor.channels import known_channels
+from executor.collector import collect_for_long_lives
 from executor.engine.requests import SubmitRequest
 from executor.errors import ExecutorError, Unavailable
 from executor.outside import Outside
@@ -127,9 +127,7 @@ def run(
     # uvicorn raises the signal again once it has shut down; a drained daemon exits with 0 instead.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stopping.heard)
-    # Builds in flight are long-lived: collecting at the default threshold costs a quarter of the CPU with a
-    # thousand of them, and finds next to no garbage.
-    gc.set_threshold(20_000, 20, 50)
+    collect_for_long_lives()
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(_serve(configuration, redactor, listener, stopping, outside))
 

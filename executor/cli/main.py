@@ -8,6 +8,7 @@ import sys
 from executor import __version__
 from executor.cli import exits
 from executor.cli.exits import CliError
+from executor.collector import rest_while_loading
 
 _ASKS_VERSION = (["version"], ["--version"])
 
@@ -20,6 +21,7 @@ def main() -> None:
         return
     if sys.argv[1:] == ["serve"]:
         # The daemon's start, and a process that lasts: nothing of the command line stays in it.
+        rest_while_loading()
         from executor.app import serve  # noqa: PLC0415 - the whole daemon
 
         sys.exit(serve())

@@ -13,22 +13,16 @@ from executor.store import builds as rows
 from executor.store.store import DATABASE_NAME, Store
 from tests.bench.harness import run
 
-_RELEASED: dict[str, object] = {
-    "deployment_url": "http://127.0.0.1:18500",
-    "release": "r1",
-    "version": "0.1.0",
-    "commit": "0" * 40,
-}
-
 
 def queue(state_dir: Path, count: int) -> None:
     """Leave `count` builds of as many droplets waiting for their first slot."""
     run(_store(state_dir, [_build(n, State.QUEUED) for n in range(count)]))
 
 
-def register_next(state_dir: Path, count: int) -> None:
-    """Leave `count` builds in progress at step 7, as a kill leaves them while the registry keeps silent."""
-    run(_store(state_dir, [_build(n, State.IN_PROGRESS, step=7, facts=_RELEASED) for n in range(count)]))
+def deploy_next(state_dir: Path, count: int) -> None:
+    """Leave `count` builds in progress at step 6, as a kill leaves them while they wait for their target."""
+    begun: dict[str, object] = {"version": "0.1.0", "commit": "0" * 40, "deploying": "of-another-commit"}
+    run(_store(state_dir, [_build(n, State.IN_PROGRESS, step=6, facts=begun) for n in range(count)]))
 
 
 def remember(state_dir: Path, builds: int, events_each: int) -> list[str]:

@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ import uvloop
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / ".bench"
+_SILENCE_SECONDS = 300.0
 _IN_MEMORY = {"tmpfs", "ramfs"}
 _WAL_FULL = ("wal", 2)
 
@@ -149,9 +151,12 @@ class Child:
         return self.process.pid
 
     def answer(self) -> dict[str, Any]:
-        """Wait for its next line. Raises ChildProcessError when it ends instead."""
+        """Wait for its next line. Raises ChildProcessError when it ends instead, or says nothing for long."""
         assert self.process.stdout is not None
+        impatient = threading.Timer(_SILENCE_SECONDS, self.process.kill)
+        impatient.start()
         line = self.process.stdout.readline()
+        impatient.cancel()
         if not line:
             raise ChildProcessError(f"{self._module} ended with {self.process.wait()}.")
         found: dict[str, Any] = json.loads(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.acceptance.daemon import free_port
-from tests.bench.filled import register_next
+from tests.bench.filled import deploy_next
 from tests.bench.harness import child, place, rss_bytes
 from tests.bench.results import Figure, bounded
 
@@ -20,7 +20,7 @@ def measure(quick: bool) -> list[Figure]:
 
 def _rss(count: int) -> int:
     with place() as state_dir:
-        register_next(state_dir, count)
-        with child("tests.bench.served", state_dir, free_port(), count) as daemon:
+        deploy_next(state_dir, count)
+        with child("tests.bench.start_served", state_dir, free_port(), count) as daemon:
             daemon.answer()
             return rss_bytes(daemon.pid)

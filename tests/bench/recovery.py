@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from tests.acceptance.daemon import free_port
-from tests.bench.filled import register_next
+from tests.bench.filled import deploy_next
 from tests.bench.harness import Child, place
 from tests.bench.peers import installed, langgraph_waiting
 from tests.bench.results import Figure, at_least, bounded
 
-_COUNT = 1000
 
-
-def measure(quick: bool) -> list[Figure]:
+def measure(quick: bool, count: int = 1000) -> list[Figure]:
     """Ours, and LangGraph driven by hand where it is installed; the two take turns."""
     ours: list[float] = []
     theirs: list[float] = []
     for _ in range(1 if quick else 3):
-        ours.append(_recovery(_ours, lambda state_dir: register_next(state_dir, _COUNT)))
+        ours.append(_recovery(partial(_ours, count=count), lambda state_dir: deploy_next(state_dir, count)))
         if not quick and installed():
-            theirs.append(_recovery(lambda state_dir: langgraph_waiting(state_dir, _COUNT)))
-    name, seconds = f"kill -9 to running, {_COUNT} in flight", median(ours)
+            theirs.append(_recovery(lambda state_dir: langgraph_waiting(state_dir, count)))
+    name, seconds = f"kill -9 to running, {count} in flight", median(ours)
     figures = [bounded(name, seconds, "s", 1.0)]
     if theirs:
         other = median(theirs)
@@ -46,5 +45,5 @@ def _recovery(start: Callable[[Path], Child], fill: Callable[[Path], object] = s
     return seconds
 
 
-def _ours(state_dir: Path) -> Child:
-    return Child("tests.bench.served", state_dir, free_port(), _COUNT)
+def _ours(state_dir: Path, count: int) -> Child:
+    return Child("tests.bench.start_served", state_dir, free_port(), count)

@@ -22,7 +22,7 @@ def measure(quick: bool) -> list[Figure]:
     with place() as state_dir, place() as beside:
         ours, bare = free_port(), free_port()
         with (
-            child("tests.bench.served", state_dir, ours, 0) as daemon,
+            child("tests.bench.start_served", state_dir, ours, 0) as daemon,
             child("tests.bench.bare", beside, bare) as floor,
         ):
             daemon.answer()

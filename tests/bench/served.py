@@ -1,15 +1,16 @@
 """A whole daemon whose builds wait: served as `fpai serve` does, in a world that keeps silent.
 
-`python -m tests.bench.served DIR PORT COUNT`: COUNT builds of the state directory stand in step 7; it answers
-once all of them have called the registry, which never replies, and the daemon is ready to be asked.
+COUNT builds of the state directory stand in step 6; it answers once all of them wait for their target's lock,
+which they never get, and the daemon is ready to be asked. `tests.bench.start_served` is its command line.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -18,9 +19,9 @@ import uvloop
 from starlette.applications import Starlette
 
 from executor import __version__
-from executor.adapters.registry_entry import KnownDroplet, Load, Registered, RegistryEntry, Ways
 from executor.app import server_config
 from executor.assembly import Daemon, assembled
+from executor.collector import collect_for_long_lives
 from executor.domain.droplet import DropletIdentity
 from executor.domain.findings import VerifierReport
 from executor.engine.requests import SubmitRequest
@@ -39,46 +40,26 @@ from executor.web.doorway import Doorway
 from tests.bench.harness import many_files, prove_durable, quiet
 
 
-class SilentRegistry:
-    """Takes registrations and never answers them."""
+class BusyTarget(ProcessTarget):
+    """Its lock is somebody else's for ever."""
 
     def __init__(self, count: int) -> None:
         self._left = count
-        self.reached = asyncio.Event()
+        self.asked = asyncio.Event()
         if not count:
-            self.reached.set()
+            self.asked.set()
 
-    @property
-    def ways(self) -> Ways:
-        """It is called silent."""
-        return Ways("the silent Registry", "http://127.0.0.1")
-
-    async def known(self) -> list[KnownDroplet]:
-        """Nothing is known."""
-        return []
-
-    async def register(self, entry: RegistryEntry) -> Registered:
-        """Wait for ever."""
+    @asynccontextmanager
+    async def held(self, droplet: str, build_id: str) -> AsyncIterator[None]:
+        """Never; notes when the last build asks."""
         self._left -= 1
         if not self._left:
-            self.reached.set()
+            self.asked.set()
         await asyncio.Event().wait()
-        raise AssertionError(entry)
+        yield
 
-    async def deregister(self, droplet_id: int, name: str) -> bool:
-        """Nothing is there to remove."""
-        return False
-
-    def stands(self, found: KnownDroplet, entry: RegistryEntry) -> bool:
-        """Nothing ever does."""
-        return False
-
-    async def set_status(self, droplet_id: int, name: str, status: str) -> None:
-        """Nothing is there to change."""
-
-    async def heartbeat(self, found: KnownDroplet, load: Load) -> bool:
-        """Nothing is there to live."""
-        return False
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
 
 class SilentVerifier:
@@ -92,35 +73,36 @@ class SilentVerifier:
         raise AssertionError(source, commit, identity, notify)
 
 
-async def main(state_dir: Path, port: int, count: int) -> None:
+def serve(state_dir: Path, port: int, count: int) -> None:
     """Serve until killed."""
+    quiet()
+    many_files()
+    collect_for_long_lives()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(state_dir, port, count))
+
+
+async def _serve(state_dir: Path, port: int, count: int) -> None:
     settings = Settings.model_validate(
         {"server": {"port": port}, "builds": {"max_concurrent": max(count, 1), "max_queued": 1_000_000}}
     )
     configuration = Configuration(settings, Secrets({}), None, state_dir)
-    registry = SilentRegistry(count)
+    target = BusyTarget(count)
 
     async def outside(_: aiohttp.ClientSession) -> Outside:
         places = Places.of(state_dir, base=state_dir / "places")
         silent = RefusingSandbox(Permanent("Nothing is run here."))
-        return Outside(places, silent, SilentVerifier(), OneTarget(_NoTarget()), registry)
+        return Outside(places, silent, SilentVerifier(), OneTarget(target), registry=None)
 
     async with assembled(configuration, str, outside) as daemon:
         server = uvicorn.Server(served_config(create_app(_api(configuration, daemon)), port))
         serving = asyncio.create_task(server.serve())
-        await registry.reached.wait()
+        await target.asked.wait()
         await daemon.store.database.write(prove_durable)
         while not server.started:
             await asyncio.sleep(0.001)
         print(json.dumps({"at": time.monotonic()}), flush=True)
         await serving
-
-
-class _NoTarget(ProcessTarget):
-    """No release lives here; no build of these measurements comes as far as asking."""
-
-    def __init__(self) -> None:
-        pass
 
 
 def _api(configuration: Configuration, daemon: Daemon) -> Api:
@@ -142,10 +124,3 @@ def served_config(app: Starlette, port: int) -> uvicorn.Config:
     config = server_config(app, Doorway())
     config.port = port
     return config
-
-
-if __name__ == "__main__":
-    quiet()
-    many_files()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

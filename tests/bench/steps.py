@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from statistics import median
 
+from executor.collector import collect_for_long_lives
 from tests.bench.engine import STEPS, Walk, commit_seconds, walk_once
 from tests.bench.harness import quiet
 from tests.bench.peers import PEERS, installed, peer_steps
@@ -18,6 +19,7 @@ _ONE_AFTER_ANOTHER = 60
 def measure(quick: bool, sizes: tuple[int, ...] = SIZES) -> list[Figure]:
     """Every size; peers only when there is time for them."""
     quiet()
+    collect_for_long_lives()  # as the daemon does
     figures = [] if 1 not in sizes else [_latency()]
     for size in sizes:
         figures += _rate(size, rounds=1 if quick else 3, with_peers=not quick)

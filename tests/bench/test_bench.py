@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 from rich.console import Console
 
-from tests.bench import __main__, growth, harness, results, steps
+from tests.bench import __main__, growth, harness, recovery, results, steps
 
 _NAMES = {"name", "value", "unit", "against", "ratio", "target", "met"}
 
@@ -23,6 +23,12 @@ def test_steps_and_growth_are_measured_and_written_as_documents(tmp_path):
     assert all(set(document) == _NAMES for document in documents)
     assert all(document["value"] > 0 and document["ratio"] > 0 for document in documents)
     assert all(document["met"] in {True, False, None} for document in documents)
+
+
+def test_a_recovery_is_over_when_every_build_runs_again():
+    [figure] = recovery.measure(True, count=3)
+    assert figure.name == "kill -9 to running, 3 in flight"
+    assert figure.value > 0
 
 
 def test_a_ratio_beyond_its_bound_misses_its_target():
