@@ -70,7 +70,7 @@ def _tried(subjects: Sequence[str], *, full: bool) -> list[book.Entry]:
         _run("tests.bench", *([] if full else ["--quick"]))
     lines = ledger.read_text("utf-8").splitlines() if ledger.exists() else []
     today = datetime.now(UTC).date().isoformat()
-    return book.entries_of(lines, date=today, commit=_commit(), full=full)
+    return book.entries_of(lines, date=today, commit=_commit())
 
 
 def _run(module: str, *words: str, **env: str) -> None:

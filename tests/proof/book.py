@@ -47,9 +47,9 @@ def save(entries: dict[str, Entry], path: Path) -> None:
     path.write_text(json.dumps([asdict(one) for one in entries.values()], indent=1) + "\n", "utf-8")
 
 
-def entries_of(ledger: Iterable[str], *, date: str, commit: str, full: bool) -> list[Entry]:
+def entries_of(ledger: Iterable[str], *, date: str, commit: str) -> list[Entry]:
     """The lines of one run as entries."""
-    return [_entry({**json.loads(line), "date": date, "commit": commit, "full": full}) for line in ledger]
+    return [_entry({**json.loads(line), "date": date, "commit": commit}) for line in ledger]
 
 
 def row(subject: str, entries: Iterable[Entry]) -> Row:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.proof.scale import is_sampled
+
 _NUMBER = re.compile(r"(?:^|_)r(\d+)(?=_)")
 _REPORTS = pytest.StashKey[list[pytest.TestReport]]()
 _LEDGERS = pytest.StashKey["Ledger"]()
@@ -66,6 +68,7 @@ def _write(item: pytest.Item) -> None:
         "outcome": outcome_of([report.outcome for report in reports]),
         "seconds": round(sum(report.duration for report in reports), 1),
         "tried": dict(ledger.counts) if ledger else {},
+        "full": not isinstance(item, pytest.Function) or not is_sampled(item.module),
     }
     with open(path, "a") as file:
         file.write(json.dumps(line) + "\n")

@@ -33,10 +33,11 @@ def test_proves_nothing(): ...
 """
 
 
-def run(where: Path, asked: str) -> list[dict]:
-    """Run the tests above in a pytest of their own, selected as a proof selects."""
-    (where / "test_them.py").write_text(TESTS)
+def run(where: Path, asked: str, text: str = TESTS, sweep: str = "") -> list[dict]:
+    """Run these tests in a pytest of their own, selected as a proof selects."""
+    (where / "test_them.py").write_text(text)
     ledger = where / "ledger.jsonl"
+    ledger.unlink(missing_ok=True)
     words = [
         "-p",
         "tests.proof.selection",
@@ -47,7 +48,8 @@ def run(where: Path, asked: str) -> list[dict]:
         "--rootdir",
         str(where),
     ]
-    env = {**os.environ, "FPAI_PROOF": str(ledger), "FPAI_PROOF_OF": asked, "PYTHONPATH": str(ROOT)}
+    env = {**os.environ, "FPAI_PROOF": str(ledger), "FPAI_PROOF_OF": asked, "FPAI_SWEEP": sweep}
+    env["PYTHONPATH"] = str(ROOT)
     argv = [
         sys.executable,
         "-m",
@@ -73,7 +75,13 @@ def test_every_proving_test_is_written_down_with_its_outcome(tmp_path):
     }
 
 
+def test_only_what_can_be_tried_at_a_larger_scale_is_a_sample(tmp_path):
+    scaled = "from tests.proof.scale import scaled\n\ndef test_r1_once():\n    assert scaled(1, 2)\n"
+    assert [one["full"] for one in run(tmp_path, "R1", scaled)] == [False]
+    assert [one["full"] for one in run(tmp_path, "R1", scaled, sweep="all")] == [True]
+    assert [one["full"] for one in run(tmp_path, "R9")] == [True]
+
+
 def test_only_what_is_asked_for_is_run(tmp_path):
     assert [one["subjects"] for one in run(tmp_path, "R6 R9")] == [["R5", "R6"], ["R9"]]
-    (tmp_path / "ledger.jsonl").unlink()
     assert [one["subjects"] for one in run(tmp_path, "threats")] == [["sandbox escapes"]]
