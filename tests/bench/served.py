@@ -23,7 +23,7 @@ from executor.app import server_config
 from executor.assembly import Daemon, assembled
 from executor.collector import collect_for_long_lives
 from executor.domain.droplet import DropletIdentity
-from executor.domain.findings import VerifierReport
+from executor.domain.findings import Depth, VerifierReport
 from executor.engine.requests import SubmitRequest
 from executor.errors import Permanent
 from executor.outside import Outside
@@ -66,11 +66,18 @@ class SilentVerifier:
     """Never comes to a verdict."""
 
     async def verify(
-        self, *, source: Path, commit: str, identity: DropletIdentity, notify: Notify
+        self,
+        *,
+        source: Path,
+        commit: str,
+        identity: DropletIdentity,
+        notify: Notify,
+        depth: Depth = Depth.FULL,
+        approved: frozenset[str] = frozenset(),
     ) -> VerifierReport:
         """Wait for ever."""
         await asyncio.Event().wait()
-        raise AssertionError(source, commit, identity, notify)
+        raise AssertionError(source, commit, identity, notify, depth, approved)
 
 
 def serve(state_dir: Path, port: int, count: int) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 from rich.console import Console
 
-from tests.bench import __main__, growth, harness, recovery, results, steps
+from tests.bench import __main__, growth, harness, recovery, requests, results, steps
 
 _NAMES = {"name", "value", "unit", "against", "ratio", "target", "met"}
 
@@ -29,6 +29,13 @@ def test_a_recovery_is_over_when_every_build_runs_again():
     [figure] = recovery.measure(True, count=3)
     assert figure.name == "kill -9 to running, 3 in flight"
     assert figure.value > 0
+
+
+def test_requests_are_measured_while_builds_stand_still():
+    figures = requests.measure(True, number=48)
+    assert {figure.name for figure in figures if figure.ratio} == {
+        "GET status, c=1", "POST build, c=1", "GET status, c=16", "POST build, c=16",
+    }  # fmt: skip
 
 
 def test_a_ratio_beyond_its_bound_misses_its_target():
