@@ -68,15 +68,15 @@ def _figure(one: Mapping[str, Any]) -> str:
     return f"| {one['name']} | {one['value']:,.4g} {one['unit']} | {ratio} | {one['target']} | {met} |"
 
 
-def _unproven(rows: Iterable[Row]) -> Iterable[str]:
+def _unproven(rows: Sequence[Row]) -> Iterable[str]:
+    if sampled := [one.subject for one in rows if one.sampled]:
+        yield f"some of it only as a sample: {', '.join(sampled)}"
     for one in rows:
         yield from (f"{one.subject}: {test} failed" for test in one.failed)
         if not one.passed:
             yield f"{one.subject}: nothing was tried"
         if one.skipped:
             yield f"{one.subject}: skipped on this machine: {one.skipped} of its tests"
-        if one.sampled:
-            yield f"{one.subject}: some of it only as a sample"
 
 
 def _missed(figures: Sequence[Mapping[str, Any]]) -> Iterable[str]:
