@@ -6,7 +6,7 @@ import gc
 
 
 def rest_while_loading() -> None:
-    """Collect nothing for now: what a start makes stays; looking through it takes a seventh of the start."""
+    """Collect nothing while a start makes what stays: looking through it takes a seventh of the time."""
     gc.disable()
 
 

@@ -22,8 +22,7 @@ from executor import __version__
 from executor.app import server_config
 from executor.assembly import Daemon, assembled
 from executor.collector import collect_for_long_lives
-from executor.domain.droplet import DropletIdentity
-from executor.domain.findings import Depth, VerifierReport
+from executor.domain.findings import VerifierReport
 from executor.engine.requests import SubmitRequest
 from executor.errors import Permanent
 from executor.outside import Outside
@@ -31,7 +30,6 @@ from executor.sandbox.places import Places
 from executor.sandbox.refusing import RefusingSandbox
 from executor.settings import Configuration, Secrets
 from executor.settings_tables import Settings
-from executor.steps.verify import Notify
 from executor.targets.choice import OneTarget
 from executor.targets.process import ProcessTarget
 from executor.web.api import Api
@@ -65,19 +63,10 @@ class BusyTarget(ProcessTarget):
 class SilentVerifier:
     """Never comes to a verdict."""
 
-    async def verify(
-        self,
-        *,
-        source: Path,
-        commit: str,
-        identity: DropletIdentity,
-        notify: Notify,
-        depth: Depth = Depth.FULL,
-        approved: frozenset[str] = frozenset(),
-    ) -> VerifierReport:
+    async def verify(self, **asked: object) -> VerifierReport:
         """Wait for ever."""
         await asyncio.Event().wait()
-        raise AssertionError(source, commit, identity, notify, depth, approved)
+        raise AssertionError(asked)
 
 
 def serve(state_dir: Path, port: int, count: int) -> None:

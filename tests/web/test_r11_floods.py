@@ -11,9 +11,6 @@ import aiohttp
 import pytest
 from starlette.requests import Request
 
-from executor.domain.build import State
-from executor.domain.outcome import Done, Outcome
-from executor.domain.step import StepContext
 from executor.web.api import Watchers
 from executor.web.bodies import read_raw
 from executor.web.doorway import Doorway
@@ -23,6 +20,7 @@ from tests.proof.ledger import Ledger
 from tests.proof.scale import scaled
 from tests.web.conftest import Serving, Site
 from tests.web.memory import resident
+from tests.web.waiting import waiting_build
 
 HALF_OPEN = scaled(300, 3000)
 _ENDLESS = b"X-Filler: " + b"a" * 8000 + b"\r\n"
@@ -48,20 +46,6 @@ async def all_gone(site: Site, but: int = 0) -> None:
     async with asyncio.timeout(PATIENCE):
         while len(site.server.server_state.connections) > but:
             await asyncio.sleep(0.02)
-
-
-async def waiting_build(site: Site) -> tuple[str, asyncio.Event]:
-    """A build that works until the event is set."""
-    goes_on = asyncio.Event()
-
-    async def waits(_: StepContext) -> Outcome:
-        await goes_on.wait()
-        return Done("It was not disturbed.")
-
-    site.world.steps[4].script = waits
-    build = await site.world.submit()
-    await site.world.until(build.id, State.IN_PROGRESS)
-    return build.id, goes_on
 
 
 @pytest.mark.parametrize(

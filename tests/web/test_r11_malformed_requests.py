@@ -7,14 +7,13 @@ import re
 from collections import Counter
 
 from executor.domain.build import State
-from executor.domain.outcome import Done, Outcome
-from executor.domain.step import StepContext
 from executor.web.operations import Operation
 from tests.proof.ledger import Ledger
 from tests.proof.scale import scaled
 from tests.web.conftest import Site
 from tests.web.fuzz import Fuzzer
 from tests.web.memory import resident
+from tests.web.waiting import waiting_build
 
 REQUESTS = scaled(1_500, 10_000)
 AT_ONCE = 24
@@ -41,15 +40,7 @@ async def answers(host: str, port: int, request: bytes) -> list[int]:
 async def test_r11_malformed_requests_are_never_a_5xx_never_hang_and_cost_no_memory(
     site: Site, ledger: Ledger
 ) -> None:
-    goes_on = asyncio.Event()
-
-    async def waits(_: StepContext) -> Outcome:
-        await goes_on.wait()
-        return Done("It was not disturbed.")
-
-    site.world.steps[4].script = waits
-    build = await site.world.submit()
-    await site.world.until(build.id, State.IN_PROGRESS)
+    build_id, goes_on = await waiting_build(site)
     operations: list[Operation] = site.app.state.operations
     routes = [
         (op.method, op.path)
@@ -78,7 +69,7 @@ async def test_r11_malformed_requests_are_never_a_5xx_never_hang_and_cost_no_mem
     await asyncio.gather(*(some(seed, REQUESTS // AT_ONCE) for seed in range(AT_ONCE)))
     grown = resident() - before
     goes_on.set()
-    done = await site.world.until(build.id)
+    done = await site.world.until(build_id)
     assert done.state is State.COMPLETE
     assert grown < 20 << 20, f"{grown / (1 << 20):.1f} MiB"
     assert {400, 404, 405, 415} <= set(seen), "the requests reached what they were made to test"
