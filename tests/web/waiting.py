@@ -1,4 +1,4 @@
-"""A build that works until a test lets it go: whatever happens to the daemon meanwhile must not disturb it."""
+"""A build that works until a test lets it go: what happens to the daemon meanwhile must not disturb it."""
 
 from __future__ import annotations
 
