@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from executor.sandbox.base import Bind, Limits, SandboxCommand
@@ -39,16 +40,21 @@ def lay_out(source: Path, scratch: Path, key: bytes) -> None:
 
 
 def suite_command(
-    scratch: Path, venv: Path, plugins: frozenset[str], limits: Limits, *options: str
+    scratch: Path,
+    venv: Path,
+    plugins: frozenset[str],
+    limits: Limits,
+    *options: str,
+    tests: Sequence[str] = ("tests",),
 ) -> SandboxCommand:
     """The run. `-I` keeps files of the repository from standing in for modules of Python or of pytest.
 
-    `options` are further ones of pytest.
+    `options` are further ones of pytest, `tests` the files or directories that are run.
     """
     return SandboxCommand(
         argv=(
             "/venv/bin/python", "-I", "-B", "/settings/runner.py", "/out/key", "/out/sealed", "/out",
-            "tests", "-c", "/settings/pytest.ini", "--rootdir", "/ws", "-o", "pythonpath=/ws", "-q",
+            *tests, "-c", "/settings/pytest.ini", "--rootdir", "/ws", "-o", "pythonpath=/ws", "-q",
             "-p", "no:cacheprovider", "--junitxml", "/out/junit.xml", *_plugin_options(plugins), *options,
         ),
         binds=(

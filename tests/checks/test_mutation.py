@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -12,11 +13,13 @@ from executor.checks.mutation import check_mutation
 from executor.checks.sources import Checkout, read_sources
 from executor.checks.suite import check_suite
 from executor.domain.findings import Finding, Result
+from executor.resources import config_dir
 from executor.sandbox.base import Limits, Sandbox, SandboxCommand, SandboxResult
 from executor.sandbox.ownership import remove_tree_now
 from executor.sandbox.places import Places
 
 LIMITS = Limits(wall_seconds=60)
+NOTHING: Mapping[str, str] = MappingProxyType({})
 APP = "def add(a: int, b: int) -> int:\n    return a + b\n\n\n"
 APP += "def less(a: int, b: int) -> bool:\n    return a < b\n"
 HONEST = "from app.main import add, less\n\ndef test_add():\n    assert add(1, 2) == 3\n\n"
@@ -48,15 +51,19 @@ class Repository:
         self.write("app/main.py", APP)
 
     def write(self, name: str, text: str) -> None:
-        (self.root / name).parent.mkdir(exist_ok=True)
+        (self.root / name).parent.mkdir(parents=True, exist_ok=True)
         (self.root / name).write_text(text)
 
-    async def judged(self, tests: str, limits: Limits = LIMITS) -> Finding:
+    async def judged(self, tests: str, limits: Limits = LIMITS, then: Mapping[str, str] = NOTHING) -> Finding:
+        """The finding about these tests in tests/test_api.py; `then` is written once they were green."""
         self.write("tests/test_api.py", tests)
         files, walls = read_sources(self.root), {"sandbox": self.walls, "places": self._places}
         suite = await check_suite(self.root, files, venv=self._venv, **walls, limits=LIMITS)
         assert suite.is_green, suite.findings
         self.walls.commands.clear()
+        for name, text in then.items():
+            self.write(name, text)
+        files = read_sources(self.root)
         return await check_mutation(
             Checkout(self.root, files, "c0ffee", self._venv), suite, **walls, limits=limits
         )
@@ -75,6 +82,24 @@ async def test_tests_that_notice_a_broken_function_pass_and_two_runs_are_enough(
     assert "app/main.py" in finding.evidence and "noticed" in finding.evidence
     assert len(repository.walls.commands) == 2
     assert all("-x" in command.argv and "--cov" not in command.argv for command in repository.walls.commands)
+
+
+async def test_the_droplets_own_tests_are_run_before_the_templates(repository: Repository):
+    template = (config_dir() / "template/tests/test_api.py").read_text()
+    repository.write("tests/more/own_test.py", HOLLOW)
+    repository.write("tests/test_own.py", HONEST)
+    await repository.judged(HOLLOW, then={"tests/test_api.py": template})
+    assert len(repository.walls.commands) == 2
+    for command in repository.walls.commands:
+        named = [word for word in command.argv if word.startswith("tests")]
+        assert named == ["tests/more/own_test.py", "tests/test_own.py", "tests/test_api.py"]
+
+
+async def test_a_fault_that_only_the_last_test_notices_is_noticed(repository: Repository):
+    repository.write("tests/more/test_nothing.py", "def test_nothing():\n    assert str(1)\n")
+    repository.write("tests/zz/test_last.py", HONEST)
+    finding = await repository.judged("def test_other():\n    assert str(2)\n")
+    assert (finding.rule, finding.result) == ("T6", Result.PASS)
 
 
 async def test_tests_that_notice_nothing_prove_nothing_and_the_functions_are_named(repository: Repository):
